@@ -1,3 +1,4 @@
+import type { LayerReport } from '../convert/report.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { WeightFormat } from '../core/packed.ts';
 
@@ -221,18 +222,6 @@ export interface MemoryUse {
   readonly activations: number;
 }
 
-export interface LayerReport {
-  readonly layer: number;
-  readonly method: string;
-  readonly kv_lora_rank: number;
-  readonly qk_rope_head_dim: number;
-  /** Values cached per token, before and after. */
-  readonly gqaValues: number;
-  readonly mlaValues: number;
-  /** Elements that the conversion adds to the layer's weights (the up-projections). */
-  readonly addedWeights: number;
-}
-
 export interface EngineInfo {
   readonly model: string;
   readonly architecture: string;
@@ -268,4 +257,4 @@ export interface StoredFile {
   readonly lastUsed: number;
 }
 
-export type { ErrorCode };
+export type { ErrorCode, LayerReport };

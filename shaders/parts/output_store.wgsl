@@ -1,0 +1,8 @@
+// out = y. Rows come in pairs; the last may be alone.
+fn write_pair(token: u32, row: u32, a: f32, b: f32) {
+  let at = token * out_stride + row_offset + row;
+  out[at] = a;
+  if (row + 1u < out_dim) {
+    out[at + 1u] = b;
+  }
+}

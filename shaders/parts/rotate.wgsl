@@ -1,0 +1,12 @@
+// Rotary embedding on 4 pairs: rope_pairs names the frequency of each pair, rope_table [position][rope_frequencies] holds
+// (cos, sin). The region of 2 * pairs values is half-split: element p turns together with element p + pairs.
+fn rotate4(position: u32, pair: u32, own: vec4f, partner: vec4f, second_half: bool) -> vec4f {
+  let base = position * rope_frequencies;
+  let a = rope_table[base + rope_pairs[pair]];
+  let b = rope_table[base + rope_pairs[pair + 1u]];
+  let c = rope_table[base + rope_pairs[pair + 2u]];
+  let d = rope_table[base + rope_pairs[pair + 3u]];
+  let cosines = vec4f(a.x, b.x, c.x, d.x);
+  let sines = vec4f(a.y, b.y, c.y, d.y);
+  return own * cosines + select(-partner, partner, second_half) * sines;
+}

@@ -1,0 +1,24 @@
+// Weight rows as q4_0: 32 nibbles and one f16 scale a group, w = d * (q - 8). One vec4u a group of 32: low nibbles are
+// elements 0..15, high nibbles 16..31. The 8 is taken off once a group, through the sum of x.
+fn load_scale(index: u32) -> f32 {
+  return unpack2x16float(scales[index / 2u])[index % 2u];
+}
+
+fn load_weight4(row: u32, quad: u32) -> vec4f {
+  let group = row * in_groups + quad / 8u;
+  let word = weight[group][quad % 4u] >> select(0u, 4u, quad % 8u >= 4u);
+  return load_scale(group) * (vec4f(unpack4xU8(word & 0x0f0f0f0fu)) - 8.0);
+}
+
+fn dot_weight(row: u32, group: u32, x: ptr<function, array<vec4f, 8>>, x_sum: f32) -> f32 {
+  let index = row * in_groups + group;
+  let w = weight[index];
+  let low = w & vec4u(0x0f0f0f0fu);
+  let high = (w >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
+  var sum = -8.0 * x_sum;
+  for (var j = 0u; j < 4u; j++) {
+    sum += dot(vec4f(unpack4xU8(low[j])), (*x)[j]);
+    sum += dot(vec4f(unpack4xU8(high[j])), (*x)[j + 4u]);
+  }
+  return load_scale(index) * sum;
+}

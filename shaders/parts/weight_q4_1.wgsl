@@ -1,0 +1,22 @@
+// Weight rows as q4_1: 32 nibbles, an f16 scale and an f16 minimum a group, w = d * q + m. One vec4u a group of 32: low
+// nibbles are elements 0..15, high nibbles 16..31. The minimum is added once a group, through the sum of x.
+fn load_weight4(row: u32, quad: u32) -> vec4f {
+  let group = row * in_groups + quad / 8u;
+  let word = weight[group][quad % 4u] >> select(0u, 4u, quad % 8u >= 4u);
+  let scale = unpack2x16float(scales[group]);
+  return scale.x * vec4f(unpack4xU8(word & 0x0f0f0f0fu)) + scale.y;
+}
+
+fn dot_weight(row: u32, group: u32, x: ptr<function, array<vec4f, 8>>, x_sum: f32) -> f32 {
+  let index = row * in_groups + group;
+  let w = weight[index];
+  let low = w & vec4u(0x0f0f0f0fu);
+  let high = (w >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
+  let scale = unpack2x16float(scales[index]);
+  var sum = 0.0;
+  for (var j = 0u; j < 4u; j++) {
+    sum += dot(vec4f(unpack4xU8(low[j])), (*x)[j]);
+    sum += dot(vec4f(unpack4xU8(high[j])), (*x)[j + 4u]);
+  }
+  return scale.x * sum + scale.y * x_sum;
+}

@@ -1,0 +1,35 @@
+import source from '../../shaders/attention_combine.wgsl?raw';
+import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
+import { u32 } from '../gpu/link.ts';
+import { STEP_BYTES } from '../gpu/step.ts';
+import { partialsBytes } from './attention_partial.ts';
+import type { AttentionDims } from './attention_partial.ts';
+import { STEP } from './parts.ts';
+
+/** Joins the splits of attention_partial. Not dispatched where there is one split. */
+export const attention_combine = defineKernel({
+  name: 'attention_combine',
+  source,
+  includes: [STEP],
+  parts: {},
+  constants: (dims: AttentionDims) => ({
+    num_heads: u32(dims.groups * dims.heads_per_group),
+    v_dim: u32(dims.v_dim),
+    out_stride: u32(dims.out_stride),
+  }),
+  bindings: (dims) => ({
+    partials: readonly(partialsBytes(dims)),
+    out: writable(
+      ((dims.max_tokens - 1) * dims.out_stride + dims.groups * dims.heads_per_group * dims.v_dim) * 4,
+    ),
+    step: uniform(STEP_BYTES),
+  }),
+  grid: (dims) => (step) =>
+    step.num_splits === 1 ? null : [dims.groups * dims.heads_per_group, step.num_tokens, 1],
+  bytesMoved: (dims, step) =>
+    step.num_tokens *
+    dims.groups *
+    dims.heads_per_group *
+    (step.num_splits * (dims.v_dim + 4) + dims.v_dim) *
+    4,
+});

@@ -1,0 +1,30 @@
+import { argmax_final } from './argmax_final.ts';
+import { argmax_partial } from './argmax_partial.ts';
+import { attention_combine } from './attention_combine.ts';
+import { attention_partial } from './attention_partial.ts';
+import { count_tokens } from './count_tokens.ts';
+import { embed_tokens } from './embed_tokens.ts';
+import { head_matmul } from './head_matmul.ts';
+import { matmul } from './matmul.ts';
+import { matvec } from './matvec.ts';
+import { rms_norm } from './rms_norm.ts';
+import { sample } from './sample.ts';
+import { store_rows } from './store_rows.ts';
+
+/** All kernels. The tables of CPU twins and of cases are mapped types over it: forgetting one is a type error. */
+export const KERNELS = {
+  argmax_final,
+  argmax_partial,
+  attention_combine,
+  attention_partial,
+  count_tokens,
+  embed_tokens,
+  head_matmul,
+  matmul,
+  matvec,
+  rms_norm,
+  sample,
+  store_rows,
+};
+
+export type KernelName = keyof typeof KERNELS;

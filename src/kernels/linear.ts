@@ -1,0 +1,53 @@
+import { groupsOf } from '../core/packed.ts';
+import type { WeightFormat } from '../core/packed.ts';
+import { bool, u32 } from '../gpu/link.ts';
+import type { Constant } from '../gpu/link.ts';
+import { weightBytes } from './parts.ts';
+
+/** What matvec and matmul have in common: a matrix [out_dim, in_dim], or some of its rows. */
+export interface LinearDims {
+  readonly in_dim: number;
+  readonly out_dim: number;
+  /** Elements from one token's x to the next, and from one token's output to the next. */
+  readonly x_stride: number;
+  readonly out_stride: number;
+  /** Where this piece of the matrix begins within the output and the bias. */
+  readonly row_offset: number;
+  readonly has_bias: boolean;
+  readonly max_tokens: number;
+}
+
+export function linearConstants(dims: LinearDims): Record<string, Constant> {
+  return {
+    in_dim: u32(dims.in_dim),
+    in_groups: u32(groupsOf(dims.in_dim)),
+    out_dim: u32(dims.out_dim),
+    x_stride: u32(dims.x_stride),
+    out_stride: u32(dims.out_stride),
+    row_offset: u32(dims.row_offset),
+    has_bias: bool(dims.has_bias),
+  };
+}
+
+/** Bytes of x, bias and output that one token needs. SwiGLU halves the output. */
+export function linearBytes(
+  dims: LinearDims,
+  parts: { readonly weight: WeightFormat; readonly output: 'store' | 'residual' | 'swiglu' },
+): { weight: number; scales: number; x: number; bias: number; out: number } {
+  const { quants, scales } = weightBytes(dims.out_dim, dims.in_dim, parts.weight);
+  const rows = dims.row_offset + dims.out_dim;
+  return {
+    weight: quants,
+    scales,
+    x: groupsOf(dims.in_dim) * 128,
+    bias: dims.has_bias ? rows * 4 : 4,
+    out: (parts.output === 'swiglu' ? rows / 2 : rows) * 4,
+  };
+}
+
+export function refuseLinear(dims: LinearDims): string | null {
+  if (dims.x_stride % 4 !== 0 || dims.x_stride < groupsOf(dims.in_dim) * 32) {
+    return `x_stride: expected a multiple of 4 that holds ${dims.in_dim} elements padded to 32, got ${dims.x_stride}`;
+  }
+  return null;
+}

@@ -1,0 +1,165 @@
+import type { ModelConfig } from '../core/config.ts';
+import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
+import type { Buffers } from '../gpu/buffers.ts';
+import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
+import { STEP_BYTES } from '../gpu/step.ts';
+import type { Step } from '../gpu/step.ts';
+import { argmax_final } from '../kernels/argmax_final.ts';
+import { argmax_partial, argmaxSlices } from '../kernels/argmax_partial.ts';
+import { partialsBytes } from '../kernels/attention_partial.ts';
+import { count_tokens } from '../kernels/count_tokens.ts';
+import { CACHE_BYTES, stride } from '../kernels/parts.ts';
+import type { CacheFormat } from '../kernels/parts.ts';
+import { sample, SAMPLING_BYTES } from '../kernels/sample.ts';
+import { attentionLayout, splitCache } from './attention.ts';
+import type { AttentionLayout } from './attention.ts';
+import { PlanBuilder } from './plan_builder.ts';
+import type { DeviceEnds, DeviceLayer } from './weights.ts';
+
+/**
+ * Everything that is ever dispatched, recorded once. A step is: write Step (and, in prefill, token ids), then
+ *   prefill: embed, layers        for up to `chunk` tokens        decode: the same for one
+ *   head: logits of the last token        greedy | sample: tokens[position + num_tokens] = the next id
+ * The next step's embedding reads that id on the GPU, so steps can follow one another without the host knowing it.
+ */
+export interface Plan {
+  readonly chunk: number;
+  readonly prefill: readonly Dispatch[];
+  readonly decode: readonly Dispatch[];
+  readonly head: readonly Dispatch[];
+  readonly greedy: readonly Dispatch[];
+  readonly sample: readonly Dispatch[];
+  /** Marks the prompt's ids for the penalties. */
+  readonly count: readonly Dispatch[];
+  /** Logits of all tokens of a prefill step, into state.promptLogits; null unless asked for. */
+  readonly promptLogits: readonly Dispatch[] | null;
+  readonly state: PlanState;
+  /** Values cached per token over all layers. */
+  readonly kvValuesPerToken: number;
+  readonly cacheBytes: number;
+  step(position: number, num_tokens: number): Step;
+}
+
+/** The buffers through which the host talks to the plan. */
+export interface PlanState {
+  readonly step: GPUBuffer;
+  readonly sampling: GPUBuffer;
+  /** u32 [context + spare]: ids by position, prompt and answer alike. */
+  readonly tokens: GPUBuffer;
+  readonly counts: GPUBuffer;
+  /** f32 [vocab_size] */
+  readonly logits: GPUBuffer;
+  /** f32 [chunk, promptLogitsStride] */
+  readonly promptLogits: GPUBuffer | null;
+  readonly promptLogitsStride: number;
+}
+
+export interface PlanOptions {
+  readonly max_len: number;
+  readonly cacheFormat: CacheFormat;
+  /** Tokens of a prefill step at most. */
+  readonly chunk: number;
+  readonly promptLogits: boolean;
+  /** Positions behind the context that steps in flight may touch before the host stops them. */
+  readonly spare: number;
+}
+
+export function buildPlan(
+  config: ModelConfig,
+  layers: readonly DeviceLayer[],
+  ends: DeviceEnds,
+  pipelines: Pipelines,
+  buffers: Buffers,
+  options: PlanOptions,
+): Plan {
+  const { hidden_size, intermediate_size, num_attention_heads, head_dim, vocab_size } = config;
+  const { cacheFormat, chunk, spare } = options;
+  // Steps in flight beyond the end of the context write rows too: they land in the spare rows.
+  const max_len = options.max_len + spare;
+  const context = max_len + 1;
+  const layouts = layers.map(({ attention }) =>
+    attentionLayout(config, attention, { max_len, max_tokens: chunk }),
+  );
+  const widest = (of: (layout: AttentionLayout) => number): number =>
+    layouts.reduce((most, l) => Math.max(most, of(l)), 4);
+  const rows = (label: string, width: number): GPUBuffer => buffers.storage(label, chunk * width * 4);
+
+  const state: PlanState = {
+    step: buffers.uniform('step', STEP_BYTES),
+    sampling: buffers.uniform('sampling', SAMPLING_BYTES),
+    tokens: buffers.storage('tokens', context * 4),
+    counts: buffers.storage('counts', vocab_size * 4),
+    logits: buffers.storage('logits', stride(vocab_size) * 4),
+    promptLogits: options.promptLogits ? rows('prompt_logits', stride(vocab_size)) : null,
+    promptLogitsStride: stride(vocab_size),
+  };
+  const activations = {
+    hidden: rows('hidden', stride(hidden_size)),
+    normed: rows('normed', stride(hidden_size)),
+    qkv: rows(
+      'qkv',
+      widest((l) => l.store.kv_stride),
+    ),
+    q_latent: rows(
+      'q_latent',
+      widest((l) => l.attend.q_stride),
+    ),
+    attended: rows(
+      'attended',
+      widest((l) => l.attend.out_stride),
+    ),
+    heads: rows('heads', stride(num_attention_heads * head_dim)),
+    gated: rows('gated', stride(intermediate_size)),
+    partials: buffers.storage(
+      'partials',
+      layouts.reduce((most, l) => Math.max(most, partialsBytes(l.attend)), 16),
+    ),
+  };
+  const table = cosSinTable(ropeFrequencies(config), max_len, ropeAttentionFactor(config.rope_scaling));
+  const rope_table = buffers.upload('rope_table', table);
+
+  const builder = new PlanBuilder(config, pipelines, activations, rope_table, state, cacheFormat, context);
+  let cacheBytes = 0;
+  let kvValuesPerToken = 0;
+  const blocks = layers.map((layer, i) => {
+    const layout = layouts[i];
+    if (!layout) throw new RangeError(`layer ${i} has no layout`);
+    const bytes = layout.groups * max_len * layout.row_dim * CACHE_BYTES[cacheFormat];
+    cacheBytes += bytes;
+    kvValuesPerToken += layout.groups * layout.row_dim;
+    const cache = buffers.storage(`layers.${i}.cache`, bytes);
+    const rope_pairs = buffers.upload(`layers.${i}.rope_pairs`, layout.rope_pairs);
+    return {
+      decode: builder.layer(i, layer, layout, cache, rope_pairs, 1),
+      prefill: builder.layer(i, layer, layout, cache, rope_pairs, chunk),
+    };
+  });
+
+  const slices = buffers.storage('argmax', argmaxSlices(vocab_size) * 8);
+  const scores = buffers.storage('scores', vocab_size * 4);
+  const { logits, tokens, counts, step, sampling } = state;
+  const dims = { vocab_size, context };
+  const [first] = layouts;
+  return {
+    chunk,
+    decode: [...builder.embed(ends, 1), ...blocks.flatMap((b) => b.decode)],
+    prefill: [...builder.embed(ends, chunk), ...blocks.flatMap((b) => b.prefill)],
+    head: builder.head(ends),
+    promptLogits: state.promptLogits ? builder.promptHead(ends, state.promptLogits, chunk) : null,
+    greedy: [
+      pipelines.dispatch(argmax_partial, dims, {}, { logits, best: slices }),
+      pipelines.dispatch(argmax_final, dims, {}, { best: slices, tokens, step }),
+    ],
+    sample: [pipelines.dispatch(sample, dims, {}, { logits, counts, scores, tokens, sampling, step })],
+    count: [pipelines.dispatch(count_tokens, dims, {}, { tokens, counts, step })],
+    state,
+    kvValuesPerToken,
+    cacheBytes,
+    step(position, num_tokens) {
+      const split = first
+        ? splitCache(first.attend, position, num_tokens)
+        : { num_splits: 1, split_len: max_len };
+      return { position, num_tokens, ...split };
+    },
+  };
+}

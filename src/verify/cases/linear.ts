@@ -1,0 +1,151 @@
+import { WEIGHT_FORMATS } from '../../core/packed.ts';
+import { matmul as matmulKernel } from '../../kernels/matmul.ts';
+import { matvec as matvecKernel } from '../../kernels/matvec.ts';
+import { stride } from '../../kernels/parts.ts';
+import { applyOutput, matmul } from '../../reference/matmul.ts';
+import type { Output } from '../../reference/matmul.ts';
+import { matvec } from '../../reference/matvec.ts';
+import { kernelCase } from '../kernel_case.ts';
+import type { KernelCase } from '../kernel_case.ts';
+import { Material, padRows, weightBuffers } from '../material.ts';
+
+/** [in_dim, out_dim]: one group, a tail of a group, a row of the 260K model, one more than a workgroup serves, large. */
+const SHAPES = [
+  [32, 2],
+  [4, 1],
+  [172, 64],
+  [64, 33],
+  [576, 130],
+] as const;
+const OUTPUTS: readonly Output[] = ['store', 'residual', 'swiglu'];
+
+export function matvecCases(): KernelCase[] {
+  const cases: KernelCase[] = [];
+  for (const format of WEIGHT_FORMATS) {
+    for (const [index, [in_dim, rows]] of SHAPES.entries()) {
+      const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
+      const normed = index % 2 === 1;
+      const has_bias = index % 3 !== 0;
+      // SwiGLU takes pairs of rows.
+      const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
+      const m = new Material(1000 + index);
+      const { packed, values } = m.weights(out_dim, in_dim, format);
+      const tokens = index === 4 ? 3 : 1;
+      const x = m.floats(tokens * in_dim);
+      const bias = m.floats(out_dim);
+      const norm_weight = m.floats(in_dim);
+      const into = m.floats(out_dim);
+      const y = matvec(
+        values,
+        x.subarray((tokens - 1) * in_dim),
+        has_bias ? bias : null,
+        normed ? { weight: norm_weight, rms_norm_eps: 1e-5 } : null,
+      );
+      cases.push(
+        kernelCase(matvecKernel, {
+          name: `${out_dim}x${in_dim}${has_bias ? ' bias' : ''}, last of ${tokens}`,
+          dims: {
+            in_dim,
+            out_dim,
+            x_stride: stride(in_dim),
+            out_stride: stride(out_dim),
+            row_offset: 0,
+            has_bias,
+            max_tokens: tokens,
+            rms_norm_eps: 1e-5,
+          },
+          parts: { weight: format, input: normed ? 'rms_norm' : 'plain', output },
+          step: { num_tokens: tokens },
+          buffers: {
+            ...weightBuffers(packed),
+            x: padRows(x, in_dim),
+            norm_weight: padRows(norm_weight, in_dim),
+            bias,
+            out: into,
+          },
+          expected: { out: { as: 'f32', values: applyOutput(output, y, into), tolerance: 'f32' } },
+        }),
+      );
+    }
+  }
+  cases.push(pieceOfMatrix());
+  return cases;
+}
+
+/** A matrix in two pieces: the second writes behind the first and leaves it alone. */
+function pieceOfMatrix(): KernelCase {
+  const m = new Material(77);
+  const { packed, values } = m.weights(10, 64, 'q8_0');
+  const x = m.floats(64);
+  const bias = m.floats(30);
+  const before = m.floats(30);
+  const y = matvec(values, x, bias.subarray(20), null);
+  const after = before.slice();
+  after.set(y, 20);
+  return kernelCase(matvecKernel, {
+    name: 'rows 20..30 of 30',
+    dims: {
+      in_dim: 64,
+      out_dim: 10,
+      x_stride: 64,
+      out_stride: 32,
+      row_offset: 20,
+      has_bias: true,
+      max_tokens: 1,
+      rms_norm_eps: 0,
+    },
+    parts: { weight: 'q8_0', input: 'plain', output: 'store' },
+    buffers: { ...weightBuffers(packed), x, norm_weight: new Float32Array(4), bias, out: before },
+    expected: { out: { as: 'f32', values: after, tolerance: 'f32' } },
+  });
+}
+
+/** [in_dim, out_dim, tokens] */
+const PREFILL_SHAPES = [
+  [32, 2, 1],
+  [172, 64, 33],
+  [64, 33, 5],
+  [96, 70, 31],
+] as const;
+
+export function matmulCases(): KernelCase[] {
+  const cases: KernelCase[] = [];
+  for (const format of WEIGHT_FORMATS) {
+    for (const [index, [in_dim, rows, tokens]] of PREFILL_SHAPES.entries()) {
+      const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
+      const has_bias = index % 2 === 1;
+      const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
+      const m = new Material(2000 + index);
+      const { packed, values } = m.weights(out_dim, in_dim, format);
+      const x = m.floats(tokens * in_dim);
+      const bias = m.floats(out_dim);
+      const written = output === 'swiglu' ? out_dim / 2 : out_dim;
+      const into = m.floats(tokens * written);
+      const want = applyOutput(output, matmul(values, x, in_dim, has_bias ? bias : null), into);
+      cases.push(
+        kernelCase(matmulKernel, {
+          name: `${tokens} tokens, ${out_dim}x${in_dim}${has_bias ? ' bias' : ''}`,
+          dims: {
+            in_dim,
+            out_dim,
+            x_stride: stride(in_dim),
+            out_stride: stride(written),
+            row_offset: 0,
+            has_bias,
+            max_tokens: tokens,
+          },
+          parts: { weight: format, output },
+          step: { num_tokens: tokens },
+          buffers: {
+            ...weightBuffers(packed),
+            x: padRows(x, in_dim),
+            bias,
+            out: padRows(into, written),
+          },
+          expected: { out: { as: 'f32', values: padRows(want, written), tolerance: 'f32' } },
+        }),
+      );
+    }
+  }
+  return cases;
+}

@@ -1,0 +1,115 @@
+import { f16ToNumber } from '../core/half.ts';
+import { Buffers } from '../gpu/buffers.ts';
+import { encode, Pipelines } from '../gpu/pipelines.ts';
+import { STEP_BYTES, writeStep } from '../gpu/step.ts';
+import type { KernelName } from '../kernels/index.ts';
+import { CASES } from './cases.ts';
+import { TOLERANCES } from './kernel_case.ts';
+import type { Expected, KernelCase } from './kernel_case.ts';
+
+export interface CaseResult {
+  readonly kernel: KernelName;
+  readonly case: string;
+  /** Largest |got - want| - relative * |want| over all outputs, to hold against `tolerance` (absolute). */
+  readonly error: number;
+  readonly tolerance: number;
+  readonly passed: boolean;
+  /** 'out[37]: got 1.5, want 1.4' for the worst element of a failed case. */
+  readonly worst: string;
+}
+
+/** Runs every case of the named kernels on the device, next to the CPU twin's values. */
+export async function verifyKernels(
+  device: GPUDevice,
+  names: readonly KernelName[],
+  onResult?: (result: CaseResult, done: number, total: number) => void,
+): Promise<CaseResult[]> {
+  const cases = names.flatMap((kernel) => CASES[kernel]().map((one) => ({ kernel, one })));
+  const pipelines = new Pipelines(device);
+  const results: CaseResult[] = [];
+  for (const { kernel, one } of cases) {
+    // One after another, so that a failure names its case and memory stays small.
+    const result = { kernel, case: one.name, ...(await runCase(device, pipelines, one)) };
+    results.push(result);
+    onResult?.(result, results.length, cases.length);
+  }
+  return results;
+}
+
+async function runCase(
+  device: GPUDevice,
+  pipelines: Pipelines,
+  one: KernelCase,
+): Promise<Omit<CaseResult, 'kernel' | 'case'>> {
+  const buffers = new Buffers(device);
+  try {
+    const bound: Record<string, GPUBuffer> = {};
+    for (const [name, data] of Object.entries(one.buffers)) {
+      bound[name] = name === 'sampling' ? buffers.uniform(name, data.byteLength) : buffers.upload(name, data);
+      if (name === 'sampling')
+        device.queue.writeBuffer(bound[name], 0, data.buffer, data.byteOffset, data.byteLength);
+    }
+    const step = buffers.uniform('step', STEP_BYTES);
+    device.queue.writeBuffer(step, 0, writeStep(one.step, new Uint32Array(STEP_BYTES / 4)));
+    const dispatch = one.dispatch(pipelines, { ...bound, step });
+    await pipelines.compileAll();
+
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    encode(pass, [dispatch], one.step);
+    pass.end();
+    const outputs = Object.entries(one.expected).map(([name, expected]) => {
+      const source = bound[name];
+      if (!source) throw new RangeError(`case ${one.name}: no buffer ${name}`);
+      const copy = buffers.readback(name, source.size);
+      encoder.copyBufferToBuffer(source, 0, copy, 0, source.size);
+      return { name, expected, copy };
+    });
+    device.queue.submit([encoder.finish()]);
+
+    const compared: Omit<CaseResult, 'kernel' | 'case'>[] = [];
+    for (const { name, expected, copy } of outputs) {
+      await copy.mapAsync(GPUMapMode.READ);
+      compared.push(compare(name, copy.getMappedRange(), expected));
+    }
+    return (
+      compared.toSorted((a, b) => b.error - b.tolerance - (a.error - a.tolerance))[0] ??
+      compare('', new ArrayBuffer(0), NOTHING)
+    );
+  } finally {
+    buffers.destroy();
+  }
+}
+
+const NOTHING: Expected = { as: 'u32', values: [], tolerance: 'exact' };
+
+function compare(name: string, bytes: ArrayBuffer, expected: Expected): Omit<CaseResult, 'kernel' | 'case'> {
+  const got = decode(bytes, expected.as);
+  const { absolute, relative } = TOLERANCES[expected.tolerance];
+  let error = -Infinity;
+  let worst = '';
+  for (let i = 0; i < expected.values.length; i++) {
+    const want = expected.values[i] ?? NaN;
+    const value = got(i);
+    const excess = Math.abs(value - want) - relative * Math.abs(want);
+    // A NaN on either side is the worst there is, unless both have it.
+    const rated = Number.isNaN(excess) ? (Number.isNaN(value) && Number.isNaN(want) ? 0 : Infinity) : excess;
+    if (rated > error) {
+      error = rated;
+      worst = `${name}[${i}]: got ${value}, want ${want}`;
+    }
+  }
+  return { error: Math.max(0, error), tolerance: absolute, passed: error <= absolute, worst };
+}
+
+function decode(bytes: ArrayBuffer, as: Expected['as']): (index: number) => number {
+  const view = new DataView(bytes);
+  switch (as) {
+    case 'f32':
+      return (i) => view.getFloat32(4 * i, true);
+    case 'u32':
+      return (i) => view.getUint32(4 * i, true);
+    case 'f16':
+      return (i) => f16ToNumber(view.getUint16(2 * i, true));
+  }
+}

@@ -1,0 +1,22 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { KERNELS } from '../../src/kernels/index.ts';
+import type { KernelName } from '../../src/kernels/index.ts';
+import { verifyKernels } from '../../src/verify/run.ts';
+import { testGpu } from './dawn.ts';
+
+const names = Object.keys(KERNELS) as KernelName[];
+
+describe('every kernel equals its CPU twin', () => {
+  test.each(names)('%s', async (name) => {
+    const { device } = await testGpu();
+    const results = await verifyKernels(device, [name]);
+    expect(results.length).toBeGreaterThan(1);
+    const failed = results.filter((r) => !r.passed);
+    expect(failed.map((r) => `${r.case}: ${r.worst}, error ${r.error} > ${r.tolerance}`)).toEqual([]);
+  });
+
+  afterAll(async () => {
+    const gpu = await testGpu();
+    expect(gpu.failure()).toBeUndefined();
+  });
+});
