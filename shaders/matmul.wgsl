@@ -2,11 +2,9 @@
 //   weight  [out_dim, in_dim]         part: weight; rows padded to groups of 32
 //   x       [num_tokens, x_stride]    f32
 //   out     [num_tokens, out_stride]  f32                   part: output (store, residual, swiglu)
-// One workgroup makes a tile of 32 tokens x 32 rows, 4 x 4 a thread, walking k by groups of 32: both tiles lie in workgroup
-// memory, the weights already decoded.
-const TILE = 32u;
-const QUADS = 8u;
-const PITCH = QUADS + 1u; // one vec4 of padding keeps the columns in different banks
+// One thread makes 8 tokens x 4 rows in registers, so that each decoded weight is used 8 times; the threads of a workgroup take
+// different rows of the same tokens, so that x comes from the cache as a broadcast. No workgroup memory, no barriers.
+const WORKGROUP_SIZE = 32u;
 @group(0) @binding(0) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
@@ -14,50 +12,75 @@ const PITCH = QUADS + 1u; // one vec4 of padding keeps the columns in different 
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<uniform> step: Step;
 
-var<workgroup> x_tile: array<vec4f, TILE * PITCH>;
-var<workgroup> w_tile: array<vec4f, TILE * PITCH>;
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-  let first_row = group.x * TILE;
-  let first_token = group.y * TILE;
-  let thread_row = (local % 8u) * 4u;
-  let thread_token = (local / 8u) * 4u;
-  var sums: array<vec4f, 4>; // [token], 4 rows each
-  for (var g = 0u; g < in_groups; g++) {
-    for (var i = local; i < TILE * QUADS; i += 64u) {
-      let line = i / QUADS;
-      let quad = i % QUADS;
-      let token = min(first_token + line, step.num_tokens - 1u);
-      x_tile[line * PITCH + quad] = x[token * (x_stride / 4u) + g * QUADS + quad];
-      w_tile[line * PITCH + quad] = load_weight4(min(first_row + line, out_dim - 1u), g * QUADS + quad);
-    }
-    workgroupBarrier();
-    for (var quad = 0u; quad < QUADS; quad++) {
-      let w0 = w_tile[thread_row * PITCH + quad];
-      let w1 = w_tile[(thread_row + 1u) * PITCH + quad];
-      let w2 = w_tile[(thread_row + 2u) * PITCH + quad];
-      let w3 = w_tile[(thread_row + 3u) * PITCH + quad];
-      for (var t = 0u; t < 4u; t++) {
-        let v = x_tile[(thread_token + t) * PITCH + quad];
-        sums[t] += vec4f(dot(w0, v), dot(w1, v), dot(w2, v), dot(w3, v));
-      }
-    }
-    workgroupBarrier();
+  let row = (group.x * WORKGROUP_SIZE + local) * 4u;
+  let token = group.y * 8u;
+  if (row >= out_dim) {
+    return;
   }
-  for (var t = 0u; t < 4u; t++) {
-    let token = first_token + thread_token + t;
-    for (var r = 0u; r < 4u; r += 2u) {
-      let row = first_row + thread_row + r;
-      if (token < step.num_tokens && row < out_dim) {
-        var a = sums[t][r];
-        var b = sums[t][r + 1u];
-        if (has_bias) {
-          a += bias[row_offset + row];
-          b += bias[min(row_offset + row + 1u, row_offset + out_dim - 1u)];
-        }
-        write_pair(token, row, a, b);
-      }
-    }
+  // Behind the last row and token the last is computed again, and not written.
+  let last_row = out_dim - 1u;
+  let row1 = min(row + 1u, last_row);
+  let row2 = min(row + 2u, last_row);
+  let row3 = min(row + 3u, last_row);
+  let last_token = step.num_tokens - 1u;
+  let pitch = x_stride / 4u;
+  let x0 = token * pitch;
+  let x1 = min(token + 1u, last_token) * pitch;
+  let x2 = min(token + 2u, last_token) * pitch;
+  let x3 = min(token + 3u, last_token) * pitch;
+  let x4 = min(token + 4u, last_token) * pitch;
+  let x5 = min(token + 5u, last_token) * pitch;
+  let x6 = min(token + 6u, last_token) * pitch;
+  let x7 = min(token + 7u, last_token) * pitch;
+  var y0 = vec4f(0.0);
+  var y1 = vec4f(0.0);
+  var y2 = vec4f(0.0);
+  var y3 = vec4f(0.0);
+  var y4 = vec4f(0.0);
+  var y5 = vec4f(0.0);
+  var y6 = vec4f(0.0);
+  var y7 = vec4f(0.0);
+  for (var quad = 0u; quad < in_groups * 8u; quad++) {
+    // Columns are the k of the quad: W x is then a sum of columns.
+    let w = transpose(mat4x4f(load_weight4(row, quad), load_weight4(row1, quad), load_weight4(row2, quad), load_weight4(row3, quad)));
+    y0 += w * x[x0 + quad];
+    y1 += w * x[x1 + quad];
+    y2 += w * x[x2 + quad];
+    y3 += w * x[x3 + quad];
+    y4 += w * x[x4 + quad];
+    y5 += w * x[x5 + quad];
+    y6 += w * x[x6 + quad];
+    y7 += w * x[x7 + quad];
+  }
+  write_rows(token, row, y0);
+  write_rows(token + 1u, row, y1);
+  write_rows(token + 2u, row, y2);
+  write_rows(token + 3u, row, y3);
+  write_rows(token + 4u, row, y4);
+  write_rows(token + 5u, row, y5);
+  write_rows(token + 6u, row, y6);
+  write_rows(token + 7u, row, y7);
+}
+
+// 4 rows of one token, if there are such.
+fn write_rows(token: u32, row: u32, sums: vec4f) {
+  if (token >= step.num_tokens) {
+    return;
+  }
+  var y = sums;
+  if (has_bias) {
+    let last = out_dim - 1u;
+    y += vec4f(
+      bias[row_offset + row],
+      bias[row_offset + min(row + 1u, last)],
+      bias[row_offset + min(row + 2u, last)],
+      bias[row_offset + min(row + 3u, last)],
+    );
+  }
+  write_pair(token, row, y.x, y.y);
+  if (row + 2u < out_dim) {
+    write_pair(token, row + 2u, y.z, y.w);
   }
 }

@@ -2,8 +2,9 @@
 //   weight  [out_dim, in_dim]       part: weight; rows padded to groups of 32
 //   x       [num_tokens, x_stride]  f32                     part: input (plain, rms_norm)
 //   out     [1, out_stride]         f32                     part: output (store, residual, swiglu)
-// A row is shared by LANES threads, each taking every LANES-th group of 32; a thread serves ROWS rows, so that x is read
-// once for all of them and ROWS loads of 16 bytes are in flight.
+// A row is shared by LANES threads, each taking every LANES-th group of 32 (part: lanes says how their sums come together); a
+// thread serves ROWS rows, so that x is read once for all of them and several loads of 16 bytes are in flight.
+const ROWS = 4u;
 const SETS = WORKGROUP_SIZE / LANES;
 @group(0) @binding(0) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
@@ -13,60 +14,48 @@ const SETS = WORKGROUP_SIZE / LANES;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<uniform> step: Step;
 
-var<workgroup> partial: array<array<f32, ROWS + 1u>, WORKGROUP_SIZE>;
+struct RowSums {
+  rows: vec4f,
+  squares: f32, // of x, for the norm
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let lane = local % LANES;
   let first_row = (group.x * SETS + local / LANES) * ROWS;
   let x_base = (step.num_tokens - 1u) * (x_stride / 4u);
-  var sums: array<f32, ROWS>;
+  var sums = vec4f(0.0);
   var sum_of_squares = 0.0;
   for (var g = lane; g < in_groups; g += LANES) {
-    var xs: array<vec4f, 8>;
-    var total = vec4f(0.0);
-    for (var j = 0u; j < 8u; j++) {
-      let raw = x[x_base + g * 8u + j];
-      sum_of_squares += dot(raw, raw);
-      xs[j] = weigh_input(raw, g * 8u + j);
-      total += xs[j];
-    }
+    let base = x_base + g * 8u;
+    let raw = Group(x[base], x[base + 1u], x[base + 2u], x[base + 3u], x[base + 4u], x[base + 5u], x[base + 6u], x[base + 7u]);
+    sum_of_squares += dot(raw.a, raw.a) + dot(raw.b, raw.b) + dot(raw.c, raw.c) + dot(raw.d, raw.d)
+      + dot(raw.e, raw.e) + dot(raw.f, raw.f) + dot(raw.g, raw.g) + dot(raw.h, raw.h);
+    let xs = weigh_input(raw, g);
+    let total = xs.a + xs.b + xs.c + xs.d + xs.e + xs.f + xs.g + xs.h;
     let x_sum = total.x + total.y + total.z + total.w;
-    for (var r = 0u; r < ROWS; r++) {
-      sums[r] += dot_weight(min(first_row + r, out_dim - 1u), g, &xs, x_sum);
-    }
+    sums += vec4f(
+      dot_weight(min(first_row, out_dim - 1u), g, xs, x_sum),
+      dot_weight(min(first_row + 1u, out_dim - 1u), g, xs, x_sum),
+      dot_weight(min(first_row + 2u, out_dim - 1u), g, xs, x_sum),
+      dot_weight(min(first_row + 3u, out_dim - 1u), g, xs, x_sum),
+    );
   }
-  for (var r = 0u; r < ROWS; r++) {
-    partial[local][r] = sums[r];
+  let y = add_lanes(local, RowSums(sums, sum_of_squares));
+  if (lane == 0u) {
+    let scale = input_scale(y.squares);
+    write_rows(first_row, y.rows.xy * scale);
+    write_rows(first_row + 2u, y.rows.zw * scale);
   }
-  partial[local][ROWS] = sum_of_squares;
-  workgroupBarrier();
+}
 
-  // One thread finishes one pair of rows.
-  let pairs = SETS * ROWS / 2u;
-  if (local >= pairs) {
-    return;
-  }
-  let row_set = local / (ROWS / 2u);
-  let within = local % (ROWS / 2u) * 2u;
-  let row = (group.x * SETS + row_set) * ROWS + within;
+fn write_rows(row: u32, sums: vec2f) {
   if (row >= out_dim) {
     return;
   }
-  var a = 0.0;
-  var b = 0.0;
-  var squares = 0.0;
-  for (var i = 0u; i < LANES; i++) {
-    a += partial[row_set * LANES + i][within];
-    b += partial[row_set * LANES + i][within + 1u];
-    squares += partial[row_set * LANES + i][ROWS];
-  }
-  let scale = input_scale(squares);
-  a *= scale;
-  b *= scale;
+  var y = sums;
   if (has_bias) {
-    a += bias[row_offset + row];
-    b += bias[min(row_offset + row + 1u, row_offset + out_dim - 1u)];
+    y += vec2f(bias[row_offset + row], bias[row_offset + min(row + 1u, out_dim - 1u)]);
   }
-  write_pair(0u, row, a, b);
+  write_pair(0u, row, y.x, y.y);
 }

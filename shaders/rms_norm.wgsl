@@ -19,13 +19,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   partial[lane] = sum;
   workgroupBarrier();
-  for (var width = WORKGROUP_SIZE / 2u; width > 0u; width /= 2u) {
-    if (lane < width) {
-      partial[lane] += partial[lane + width];
-    }
-    workgroupBarrier();
+  // Every thread adds up all partial sums: cheaper than a tree with its barriers.
+  var total = 0.0;
+  for (var i = 0u; i < WORKGROUP_SIZE; i++) {
+    total += partial[i];
   }
-  let scale = inverseSqrt(partial[0] / f32(in_dim) + rms_norm_eps);
+  let scale = inverseSqrt(total / f32(in_dim) + rms_norm_eps);
   for (var i = lane; i < quads; i += WORKGROUP_SIZE) {
     out[base + i] = x[base + i] * norm_weight[i] * scale;
   }

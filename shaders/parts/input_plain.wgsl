@@ -1,5 +1,5 @@
 // The matrix is applied to x as it is.
-fn weigh_input(x: vec4f, quad: u32) -> vec4f {
+fn weigh_input(x: Group, group: u32) -> Group {
   return x;
 }
 

@@ -8,13 +8,12 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return decode_bf16(select(pair.xy, pair.zw, quad % 2u == 1u));
 }
 
-fn dot_weight(row: u32, group: u32, x: ptr<function, array<vec4f, 8>>, x_sum: f32) -> f32 {
+fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
   let at = (row * in_groups + group) * 4u;
-  var sum = 0.0;
-  for (var j = 0u; j < 4u; j++) {
-    let w = weight[at + j];
-    sum += dot(decode_bf16(w.xy), (*x)[2u * j]);
-    sum += dot(decode_bf16(w.zw), (*x)[2u * j + 1u]);
-  }
-  return sum;
+  let p = weight[at];
+  let q = weight[at + 1u];
+  let r = weight[at + 2u];
+  let s = weight[at + 3u];
+  return dot(decode_bf16(p.xy), x.a) + dot(decode_bf16(p.zw), x.b) + dot(decode_bf16(q.xy), x.c) + dot(decode_bf16(q.zw), x.d)
+    + dot(decode_bf16(r.xy), x.e) + dot(decode_bf16(r.zw), x.f) + dot(decode_bf16(s.xy), x.g) + dot(decode_bf16(s.zw), x.h);
 }

@@ -3,11 +3,10 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return bitcast<vec4f>(weight[row * in_groups * 8u + quad]);
 }
 
-fn dot_weight(row: u32, group: u32, x: ptr<function, array<vec4f, 8>>, x_sum: f32) -> f32 {
+fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
   let at = (row * in_groups + group) * 8u;
-  var sum = 0.0;
-  for (var j = 0u; j < 8u; j++) {
-    sum += dot(bitcast<vec4f>(weight[at + j]), (*x)[j]);
-  }
-  return sum;
+  return dot(bitcast<vec4f>(weight[at]), x.a) + dot(bitcast<vec4f>(weight[at + 1u]), x.b)
+    + dot(bitcast<vec4f>(weight[at + 2u]), x.c) + dot(bitcast<vec4f>(weight[at + 3u]), x.d)
+    + dot(bitcast<vec4f>(weight[at + 4u]), x.e) + dot(bitcast<vec4f>(weight[at + 5u]), x.f)
+    + dot(bitcast<vec4f>(weight[at + 6u]), x.g) + dot(bitcast<vec4f>(weight[at + 7u]), x.h);
 }

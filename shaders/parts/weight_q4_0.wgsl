@@ -10,15 +10,16 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return load_scale(group) * (vec4f(unpack4xU8(word & 0x0f0f0f0fu)) - 8.0);
 }
 
-fn dot_weight(row: u32, group: u32, x: ptr<function, array<vec4f, 8>>, x_sum: f32) -> f32 {
-  let index = row * in_groups + group;
-  let w = weight[index];
+fn dot_nibbles(w: vec4u, x: Group) -> f32 {
   let low = w & vec4u(0x0f0f0f0fu);
   let high = (w >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
-  var sum = -8.0 * x_sum;
-  for (var j = 0u; j < 4u; j++) {
-    sum += dot(vec4f(unpack4xU8(low[j])), (*x)[j]);
-    sum += dot(vec4f(unpack4xU8(high[j])), (*x)[j + 4u]);
-  }
-  return load_scale(index) * sum;
+  return dot(vec4f(unpack4xU8(low.x)), x.a) + dot(vec4f(unpack4xU8(low.y)), x.b)
+    + dot(vec4f(unpack4xU8(low.z)), x.c) + dot(vec4f(unpack4xU8(low.w)), x.d)
+    + dot(vec4f(unpack4xU8(high.x)), x.e) + dot(vec4f(unpack4xU8(high.y)), x.f)
+    + dot(vec4f(unpack4xU8(high.z)), x.g) + dot(vec4f(unpack4xU8(high.w)), x.h);
+}
+
+fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
+  let index = row * in_groups + group;
+  return load_scale(index) * (dot_nibbles(weight[index], x) - 8.0 * x_sum);
 }

@@ -9,15 +9,13 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return load_scale(group) * vec4f(unpack4xI8(word));
 }
 
-fn dot_weight(row: u32, group: u32, x: ptr<function, array<vec4f, 8>>, x_sum: f32) -> f32 {
+fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
   let index = row * in_groups + group;
-  var sum = 0.0;
-  for (var j = 0u; j < 2u; j++) {
-    let w = weight[index * 2u + j];
-    sum += dot(vec4f(unpack4xI8(w.x)), (*x)[4u * j]);
-    sum += dot(vec4f(unpack4xI8(w.y)), (*x)[4u * j + 1u]);
-    sum += dot(vec4f(unpack4xI8(w.z)), (*x)[4u * j + 2u]);
-    sum += dot(vec4f(unpack4xI8(w.w)), (*x)[4u * j + 3u]);
-  }
+  let p = weight[index * 2u];
+  let q = weight[index * 2u + 1u];
+  let sum = dot(vec4f(unpack4xI8(p.x)), x.a) + dot(vec4f(unpack4xI8(p.y)), x.b)
+    + dot(vec4f(unpack4xI8(p.z)), x.c) + dot(vec4f(unpack4xI8(p.w)), x.d)
+    + dot(vec4f(unpack4xI8(q.x)), x.e) + dot(vec4f(unpack4xI8(q.y)), x.f)
+    + dot(vec4f(unpack4xI8(q.z)), x.g) + dot(vec4f(unpack4xI8(q.w)), x.h);
   return load_scale(index) * sum;
 }

@@ -3,7 +3,7 @@ import { groupsOf } from '../core/packed.ts';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { STEP, stride, WEIGHT, weightBytes } from './parts.ts';
+import { GROUP_STRUCT, STEP, stride, WEIGHT, weightBytes } from './parts.ts';
 
 export interface EmbedTokensDims {
   /** Elements of a row of the table. */
@@ -20,7 +20,7 @@ export interface EmbedTokensDims {
 export const embed_tokens = defineKernel({
   name: 'embed_tokens',
   source,
-  includes: [STEP],
+  includes: [STEP, GROUP_STRUCT],
   parts: { weight: WEIGHT },
   constants: ({ in_dim, row_offset, rows }: EmbedTokensDims) => ({
     in_dim: u32(in_dim),

@@ -2,7 +2,7 @@ import source from '../../shaders/head_matmul.wgsl?raw';
 import { groupsOf } from '../core/packed.ts';
 import { defineKernel, readonly, writable } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
-import { WEIGHT, weightBytes } from './parts.ts';
+import { GROUP_STRUCT, WEIGHT, weightBytes } from './parts.ts';
 
 export interface HeadMatmulDims {
   readonly num_heads: number;
@@ -20,7 +20,7 @@ export interface HeadMatmulDims {
 export const head_matmul = defineKernel({
   name: 'head_matmul',
   source,
-  includes: [],
+  includes: [GROUP_STRUCT],
   parts: { weight: WEIGHT },
   constants: (dims: HeadMatmulDims) => ({
     in_dim: u32(dims.in_dim),

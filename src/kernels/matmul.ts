@@ -3,15 +3,17 @@ import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
-import { OUTPUT, STEP, WEIGHT } from './parts.ts';
+import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT } from './parts.ts';
 
-const TILE = 32;
+/** Rows of a workgroup and tokens of a thread, as in the shader. */
+const ROWS = 128;
+const TOKENS = 8;
 
 /** out[t] = W x[t] + bias for all tokens of the step, with residual or SwiGLU behind. */
 export const matmul = defineKernel({
   name: 'matmul',
   source,
-  includes: [STEP],
+  includes: [STEP, GROUP_STRUCT],
   parts: { weight: WEIGHT, output: OUTPUT },
   constants: (dims: LinearDims) => linearConstants(dims),
   bindings: (dims, parts) => {
@@ -26,7 +28,7 @@ export const matmul = defineKernel({
       step: uniform(STEP_BYTES),
     };
   },
-  grid: (dims) => (step) => [Math.ceil(dims.out_dim / TILE), Math.ceil(step.num_tokens / TILE), 1],
+  grid: (dims) => (step) => [Math.ceil(dims.out_dim / ROWS), Math.ceil(step.num_tokens / TOKENS), 1],
   refuse: (dims) => refuseLinear(dims),
   bytesMoved: (dims, step, parts) => {
     const bytes = linearBytes(dims, parts);

@@ -4,7 +4,7 @@ import { f32, u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
-import { INPUT, OUTPUT, STEP, WEIGHT } from './parts.ts';
+import { GROUP_STRUCT, INPUT, LANES as LANES_PART, OUTPUT, STEP, WEIGHT } from './parts.ts';
 
 export interface MatvecDims extends LinearDims {
   readonly rms_norm_eps: number;
@@ -15,26 +15,28 @@ export interface MatvecTuning {
   readonly WORKGROUP_SIZE: number;
   /** Threads that share a row. */
   readonly LANES: number;
-  /** Rows of a thread; even, since rows are written in pairs. */
-  readonly ROWS: number;
 }
 
-export const MATVEC_TUNING: MatvecTuning = { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 };
+/** Rows of a thread, as in the shader. */
+const ROWS = 4;
+
+export const MATVEC_TUNING: MatvecTuning = { WORKGROUP_SIZE: 64, LANES: 8 };
+/** With the part lanes=alone: software adapters pay dearly for every thread that meets a barrier. */
+export const MATVEC_SOFTWARE_TUNING: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1 };
 
 /** out = W x + bias for the last token of the step, with RMSNorm before and residual or SwiGLU behind. */
 export const matvec = defineKernel({
   name: 'matvec',
   source,
-  includes: [STEP],
-  parts: { weight: WEIGHT, input: INPUT, output: OUTPUT },
+  includes: [STEP, GROUP_STRUCT],
+  parts: { weight: WEIGHT, input: INPUT, output: OUTPUT, lanes: LANES_PART },
   constants: (dims: MatvecDims) => {
-    const { WORKGROUP_SIZE, LANES, ROWS } = dims.tuning ?? MATVEC_TUNING;
+    const { WORKGROUP_SIZE, LANES } = dims.tuning ?? MATVEC_TUNING;
     return {
       ...linearConstants(dims),
       rms_norm_eps: f32(dims.rms_norm_eps),
       WORKGROUP_SIZE: u32(WORKGROUP_SIZE),
       LANES: u32(LANES),
-      ROWS: u32(ROWS),
     };
   },
   bindings: (dims, parts) => {
@@ -50,7 +52,7 @@ export const matvec = defineKernel({
     };
   },
   grid: (dims) => {
-    const { WORKGROUP_SIZE, LANES, ROWS } = dims.tuning ?? MATVEC_TUNING;
+    const { WORKGROUP_SIZE, LANES } = dims.tuning ?? MATVEC_TUNING;
     return [Math.ceil(dims.out_dim / ((WORKGROUP_SIZE / LANES) * ROWS)), 1, 1];
   },
   refuse: (dims) => refuseLinear(dims),

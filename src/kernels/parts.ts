@@ -1,7 +1,10 @@
 import cacheF16 from '../../shaders/parts/cache_f16.wgsl?raw';
 import cacheF32 from '../../shaders/parts/cache_f32.wgsl?raw';
+import group from '../../shaders/parts/group.wgsl?raw';
 import inputPlain from '../../shaders/parts/input_plain.wgsl?raw';
 import inputRmsNorm from '../../shaders/parts/input_rms_norm.wgsl?raw';
+import lanesAlone from '../../shaders/parts/lanes_alone.wgsl?raw';
+import lanesShared from '../../shaders/parts/lanes_shared.wgsl?raw';
 import outputResidual from '../../shaders/parts/output_residual.wgsl?raw';
 import outputStore from '../../shaders/parts/output_store.wgsl?raw';
 import outputSwiglu from '../../shaders/parts/output_swiglu.wgsl?raw';
@@ -46,6 +49,12 @@ export const INPUT = {
   rms_norm: part('input_rms_norm', inputRmsNorm),
 } as const;
 
+/** add_lanes */
+export const LANES = {
+  shared: part('lanes_shared', lanesShared),
+  alone: part('lanes_alone', lanesAlone),
+} as const;
+
 /** write_pair */
 export const OUTPUT = {
   store: part('output_store', outputStore),
@@ -53,6 +62,8 @@ export const OUTPUT = {
   swiglu: part('output_swiglu', outputSwiglu),
 } as const;
 
+/** struct Group, which the weight parts take x in */
+export const GROUP_STRUCT = part('group', group);
 export const STEP = part('step', step);
 export const SAMPLING = part('sampling', sampling);
 export const ROTATE = part('rotate', rotate);

@@ -37,6 +37,9 @@ export interface Plan {
   /** Values cached per token over all layers. */
   readonly kvValuesPerToken: number;
   readonly cacheBytes: number;
+  readonly cacheFormat: CacheFormat;
+  /** Of greedy decoding, where the cache is short enough for one split. */
+  readonly dispatchesPerToken: number;
   step(position: number, num_tokens: number): Step;
 }
 
@@ -62,6 +65,8 @@ export interface PlanOptions {
   readonly promptLogits: boolean;
   /** Positions behind the context that steps in flight may touch before the host stops them. */
   readonly spare: number;
+  /** A software adapter: kernels are tuned for few threads and few barriers. */
+  readonly software: boolean;
 }
 
 export function buildPlan(
@@ -118,7 +123,16 @@ export function buildPlan(
   const table = cosSinTable(ropeFrequencies(config), max_len, ropeAttentionFactor(config.rope_scaling));
   const rope_table = buffers.upload('rope_table', table);
 
-  const builder = new PlanBuilder(config, pipelines, activations, rope_table, state, cacheFormat, context);
+  const builder = new PlanBuilder(
+    config,
+    pipelines,
+    activations,
+    rope_table,
+    state,
+    cacheFormat,
+    context,
+    options.software,
+  );
   let cacheBytes = 0;
   let kvValuesPerToken = 0;
   const blocks = layers.map((layer, i) => {
@@ -140,26 +154,36 @@ export function buildPlan(
   const { logits, tokens, counts, step, sampling } = state;
   const dims = { vocab_size, context };
   const [first] = layouts;
+  const decode = [...builder.embed(ends, 1), ...blocks.flatMap((b) => b.decode)];
+  const head = builder.head(ends);
+  const greedy = [
+    pipelines.dispatch(argmax_partial, dims, {}, { logits, best: slices }),
+    pipelines.dispatch(argmax_final, dims, {}, { best: slices, tokens, step }),
+  ];
+  const planStep = (position: number, num_tokens: number): Step => {
+    const split = first
+      ? splitCache(first.attend, position, num_tokens)
+      : { num_splits: 1, split_len: max_len };
+    return { position, num_tokens, ...split };
+  };
   return {
     chunk,
-    decode: [...builder.embed(ends, 1), ...blocks.flatMap((b) => b.decode)],
+    decode,
     prefill: [...builder.embed(ends, chunk), ...blocks.flatMap((b) => b.prefill)],
-    head: builder.head(ends),
+    head,
     promptLogits: state.promptLogits ? builder.promptHead(ends, state.promptLogits, chunk) : null,
-    greedy: [
-      pipelines.dispatch(argmax_partial, dims, {}, { logits, best: slices }),
-      pipelines.dispatch(argmax_final, dims, {}, { best: slices, tokens, step }),
-    ],
+    greedy,
     sample: [pipelines.dispatch(sample, dims, {}, { logits, counts, scores, tokens, sampling, step })],
     count: [pipelines.dispatch(count_tokens, dims, {}, { tokens, counts, step })],
     state,
     kvValuesPerToken,
     cacheBytes,
-    step(position, num_tokens) {
-      const split = first
-        ? splitCache(first.attend, position, num_tokens)
-        : { num_splits: 1, split_len: max_len };
-      return { position, num_tokens, ...split };
-    },
+    cacheFormat,
+    dispatchesPerToken: countDispatches([decode, head, greedy], planStep(0, 1)),
+    step: planStep,
   };
+}
+
+function countDispatches(lists: readonly (readonly Dispatch[])[], step: Step): number {
+  return lists.flat().filter(({ grid }) => typeof grid !== 'function' || grid(step) !== null).length;
 }

@@ -5,7 +5,7 @@ import { attention_partial } from '../kernels/attention_partial.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { matvec } from '../kernels/matvec.ts';
+import { matvec, MATVEC_SOFTWARE_TUNING } from '../kernels/matvec.ts';
 import { stride } from '../kernels/parts.ts';
 import type { CacheFormat, OUTPUT } from '../kernels/parts.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
@@ -54,6 +54,7 @@ export class PlanBuilder {
   readonly #cacheFormat: CacheFormat;
   /** Tokens that state.tokens has room for. */
   readonly #context: number;
+  readonly #software: boolean;
   /** Bound where a kernel variant does not read a binding. */
   readonly #unused: GPUBuffer;
 
@@ -65,8 +66,10 @@ export class PlanBuilder {
     state: PlanState,
     cacheFormat: CacheFormat,
     context: number,
+    software: boolean,
   ) {
     this.#config = config;
+    this.#software = software;
     this.#pipelines = pipelines;
     this.#activations = activations;
     this.#ropeTable = ropeTable;
@@ -268,8 +271,8 @@ export class PlanBuilder {
       return pieces.map((piece) =>
         this.#pipelines.dispatch(
           matvec,
-          { ...piece.dims, rms_norm_eps },
-          { weight: piece.format, input, output },
+          { ...piece.dims, rms_norm_eps, ...(this.#software && { tuning: MATVEC_SOFTWARE_TUNING }) },
+          { weight: piece.format, input, output, lanes: this.#software ? 'alone' : 'shared' },
           {
             weight: piece.weight,
             scales: piece.scales,

@@ -97,6 +97,7 @@ export async function loadModel(
         chunk: chunkSize(gpu, contextLength, options.promptLogits),
         promptLogits: options.promptLogits,
         spare: options.spare,
+        software: gpu.info.software,
       }),
     );
     await pipelines.compileAll((loaded, count) =>

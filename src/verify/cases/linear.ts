@@ -1,6 +1,6 @@
 import { WEIGHT_FORMATS } from '../../core/packed.ts';
 import { matmul as matmulKernel } from '../../kernels/matmul.ts';
-import { matvec as matvecKernel } from '../../kernels/matvec.ts';
+import { matvec as matvecKernel, MATVEC_SOFTWARE_TUNING } from '../../kernels/matvec.ts';
 import { stride } from '../../kernels/parts.ts';
 import { applyOutput, matmul } from '../../reference/matmul.ts';
 import type { Output } from '../../reference/matmul.ts';
@@ -25,6 +25,7 @@ export function matvecCases(): KernelCase[] {
     for (const [index, [in_dim, rows]] of SHAPES.entries()) {
       const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
       const normed = index % 2 === 1;
+      const alone = index >= 3 && format !== 'bf16';
       const has_bias = index % 3 !== 0;
       // SwiGLU takes pairs of rows.
       const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
@@ -53,8 +54,14 @@ export function matvecCases(): KernelCase[] {
             has_bias,
             max_tokens: tokens,
             rms_norm_eps: 1e-5,
+            ...(alone && { tuning: MATVEC_SOFTWARE_TUNING }),
           },
-          parts: { weight: format, input: normed ? 'rms_norm' : 'plain', output },
+          parts: {
+            weight: format,
+            input: normed ? 'rms_norm' : 'plain',
+            output,
+            lanes: alone ? 'alone' : 'shared',
+          },
           step: { num_tokens: tokens },
           buffers: {
             ...weightBuffers(packed),
@@ -94,7 +101,7 @@ function pieceOfMatrix(): KernelCase {
       max_tokens: 1,
       rms_norm_eps: 0,
     },
-    parts: { weight: 'q8_0', input: 'plain', output: 'store' },
+    parts: { weight: 'q8_0', input: 'plain', output: 'store', lanes: 'shared' },
     buffers: { ...weightBuffers(packed), x, norm_weight: new Float32Array(4), bias, out: before },
     expected: { out: { as: 'f32', values: after, tolerance: 'f32' } },
   });

@@ -1,0 +1,215 @@
+import { asWebMlaError, WebMlaError } from '../core/errors.ts';
+import { openCheckpoint, parameterCount } from '../formats/checkpoint.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { ModelFiles } from '../formats/model_files.ts';
+import { openGpu } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { CACHE_BYTES } from '../kernels/parts.ts';
+import { createChatTemplate } from '../text/chat_template.ts';
+import { tokenizerFromGguf } from '../text/gguf_vocabulary.ts';
+import { createTokenizer } from '../text/tokenizer.ts';
+import type { Tokenizer, TokenizerFiles } from '../text/tokenizer.ts';
+import { Answers } from './answers.ts';
+import { loadModel } from './load.ts';
+import type { LoadedModel } from './load.ts';
+import { measureDepth } from './readback_latency.ts';
+import { samplingDefaults } from './sampling.ts';
+import { Session } from './session.ts';
+import type { LogitsSink } from './session.ts';
+import type {
+  AttentionForm,
+  ChatCompletionChunk,
+  ChatCompletionRequest,
+  CompletionChunk,
+  CompletionRequest,
+  EngineInfo,
+  EngineOptions,
+  LoadProgress,
+} from './types.ts';
+
+/** Options once the model's files are at hand: what is left is the same in a page, a worker and Node. */
+export interface LocalEngineOptions extends Pick<
+  EngineOptions,
+  'attention' | 'weights' | 'cacheDtype' | 'contextLength' | 'onContextFull' | 'signal'
+> {
+  readonly files: ModelFiles;
+  readonly gpu: GPU | undefined;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Builds what the logits of prompt positions need. */
+  readonly promptLogits?: boolean;
+}
+
+/** The engine on this thread. One request runs at a time; others wait their turn. */
+export class LocalEngine {
+  readonly info: EngineInfo;
+  /** null when the checkpoint has no tokenizer files: prompts are then ids. */
+  readonly tokenizer: Tokenizer | null;
+  readonly #gpu: Gpu;
+  readonly #model: LoadedModel;
+  readonly #answers: Answers;
+  #disposed = false;
+
+  private constructor(
+    gpu: Gpu,
+    model: LoadedModel,
+    tokenizer: Tokenizer | null,
+    info: EngineInfo,
+    answers: Answers,
+  ) {
+    this.#gpu = gpu;
+    this.#model = model;
+    this.tokenizer = tokenizer;
+    this.info = info;
+    this.#answers = answers;
+  }
+
+  /** @throws WebMlaError of any kind that the files, the options or the GPU cause */
+  static async create(options: LocalEngineOptions): Promise<LocalEngine> {
+    const started = performance.now();
+    const onProgress = options.onProgress ?? (() => {});
+    const attention = attentionForm(options.attention);
+    const gpu = await openGpu(options.gpu);
+    try {
+      const checkpoint = await openCheckpoint(options.files, options.signal);
+      const files = tokenizerFilesOf(checkpoint);
+      const tokenizer = files && createTokenizer(files);
+      const template = files && createChatTemplate(files.tokenizerConfig['chat_template']);
+      const depth = await measureDepth(gpu);
+      const model = await loadModel(checkpoint, gpu, {
+        attention,
+        weights: options.weights ?? 'as-is',
+        cacheDtype: options.cacheDtype ?? 'f16',
+        contextLength: options.contextLength,
+        promptLogits: options.promptLogits ?? false,
+        spare: depth,
+        onProgress,
+        signal: options.signal,
+      });
+      const session = new Session(gpu, model.plan, model.config.vocab_size, model.buffers, depth);
+      const defaults = samplingDefaults(checkpoint.generation);
+      const answers = new Answers({
+        name: checkpoint.name,
+        session,
+        tokenizer,
+        template,
+        defaults,
+        eosIds: eosIds(checkpoint, tokenizer),
+        contextLength: model.contextLength,
+        vocabSize: model.config.vocab_size,
+        onContextFull: options.onContextFull ?? 'drop_oldest',
+      });
+      const info = describe(checkpoint, gpu, model, attention, {
+        hasChatTemplate: template !== null,
+        defaults,
+        loadMs: performance.now() - started,
+      });
+      return new LocalEngine(gpu, model, tokenizer, info, answers);
+    } catch (error) {
+      gpu.device.destroy();
+      throw asWebMlaError(gpu.failure() ?? error);
+    }
+  }
+
+  chat(request: ChatCompletionRequest, signal?: AbortSignal): AsyncGenerator<ChatCompletionChunk, void> {
+    return this.#guard(this.#answers.chat(request, signal));
+  }
+
+  complete(
+    request: CompletionRequest,
+    signal?: AbortSignal,
+    onLogits?: LogitsSink,
+  ): AsyncGenerator<CompletionChunk, void> {
+    return this.#guard(this.#answers.complete(request, signal, onLogits));
+  }
+
+  /** Frees the GPU. Running requests end with an error. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#model.buffers.destroy();
+    this.#gpu.device.destroy();
+  }
+
+  /** Resolves with the reason when the device is lost; never after dispose(). */
+  async lost(): Promise<WebMlaError> {
+    const error = await this.#gpu.lost;
+    return this.#disposed ? new Promise<WebMlaError>(() => {}) : error;
+  }
+
+  async *#guard<T>(chunks: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+    if (this.#disposed)
+      throw new WebMlaError('engine_state', 'engine: expected one in use, got one disposed of');
+    try {
+      yield* chunks;
+    } catch (error) {
+      if (this.#disposed)
+        throw new WebMlaError('engine_state', 'engine: it was disposed of during the request');
+      throw asWebMlaError(this.#gpu.failure() ?? error);
+    }
+  }
+}
+
+/** @throws WebMlaError `bad_request`, `unsupported` for a method that is not there yet */
+function attentionForm(attention: EngineOptions['attention']): AttentionForm {
+  if (attention === undefined || attention === 'gqa') return 'gqa';
+  if (attention === 'mla') return 'mla';
+  const { form, method } = attention;
+  if (form !== 'mla') {
+    throw new WebMlaError(
+      'bad_request',
+      `attention: expected 'gqa', 'mla' or {form: 'mla'}, got ${JSON.stringify(attention)}`,
+    );
+  }
+  if (method !== undefined && method !== 'exact') {
+    throw new WebMlaError(
+      'unsupported',
+      `attention.method: expected 'exact', got ${JSON.stringify(method)}`,
+      'Methods that shrink the cache are not part of this version.',
+    );
+  }
+  return 'mla';
+}
+
+function tokenizerFilesOf({ tokenizerFiles, ggufMetadata }: Checkpoint): TokenizerFiles | null {
+  if (tokenizerFiles) return tokenizerFiles;
+  return ggufMetadata && 'tokenizer.ggml.model' in ggufMetadata ? tokenizerFromGguf(ggufMetadata) : null;
+}
+
+/** generation_config.json first, then config.json; the tokenizer's own end token always counts too. */
+function eosIds(checkpoint: Checkpoint, tokenizer: Tokenizer | null): ReadonlySet<number> {
+  const named = checkpoint.generation.eos_token_id ?? checkpoint.config.eos_token_id;
+  return new Set([...named, ...(tokenizer?.eosTokenIds ?? [])]);
+}
+
+function describe(
+  checkpoint: Checkpoint,
+  gpu: Gpu,
+  model: LoadedModel,
+  attention: AttentionForm,
+  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs'>,
+): EngineInfo {
+  const { config, plan } = model;
+  const cacheDtype = plan.cacheFormat;
+  const gqaValues = config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim;
+  return {
+    model: checkpoint.name,
+    architecture: config.architecture,
+    parameters: parameterCount(checkpoint),
+    attention,
+    weightFormats: model.formatBytes,
+    cacheDtype,
+    contextLength: model.contextLength,
+    kvBytesPerToken: plan.kvValuesPerToken * CACHE_BYTES[cacheDtype],
+    gqaKvBytesPerToken: gqaValues * CACHE_BYTES[cacheDtype],
+    adapter: gpu.info,
+    memory: {
+      weights: model.weightBytes,
+      cache: plan.cacheBytes,
+      activations: model.buffers.bytes - model.weightBytes - plan.cacheBytes,
+    },
+    dispatchesPerToken: plan.dispatchesPerToken,
+    conversion: model.conversion,
+    convertMs: model.convertMs,
+    notes: model.notes,
+    ...more,
+  };
+}
