@@ -2,32 +2,30 @@
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
+import { aliases, withoutUploads } from './aliases.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const require = createRequire(import.meta.url);
 
-/** `import text from './x.wgsl?raw'`, as Vite has it. Comments and indentation stay in the source and out of the package. */
+/** `import text from './x.wgsl?raw'`, as Vite has it. Comments and indentation are left behind, lines are kept: a compiler's
+ * message still names the line of the source file. */
 const wgsl = {
   name: 'wgsl',
   setup(build) {
-    build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8');
-      const lines = text.split('\n').map((line) => line.replace(/\s*\/\/.*$/, '').trim());
-      // Lines are kept: a compiler message still names the line of the source file.
-      return { contents: lines.join('\n'), loader: 'text' };
-    });
     build.onResolve({ filter: /\.wgsl\?raw$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path.replace('?raw', '')),
     }));
+    build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
+      const lines = (await readFile(path, 'utf8')).split('\n');
+      return { contents: lines.map((line) => line.replace(/\s*\/\/.*$/, '').trim()).join('\n'), loader: 'text' };
+    });
   },
 };
 
-/** In the sources the worker is worker.ts beside its client; in the package it is worker.js beside index.js. */
+/** In the sources the worker is worker.ts beside its caller; in the package it is worker.js beside index.js. */
 const workerUrl = {
   name: 'worker-url',
   setup(build) {
@@ -38,17 +36,6 @@ const workerUrl = {
   },
 };
 
-/** The hub and GGUF libraries choose their browser build by a field that bundlers ignore beside `exports`. */
-const browserBuild = (name) => join(dirname(require.resolve(`${name}/package.json`)), 'dist/browser/index.mjs');
-const packageFolder = (name) => join(root, 'node_modules', name);
-export const alias = {
-  '@huggingface/hub': join(packageFolder('@huggingface/hub'), 'dist/browser/index.mjs'),
-  '@huggingface/gguf': join(packageFolder('@huggingface/gguf'), 'dist/browser/index.mjs'),
-  // The GGUF reader needs two tables of the 200 kB that this package is.
-  '@huggingface/tasks': join(packageFolder('@huggingface/tasks'), 'dist/esm/gguf.js'),
-};
-void browserBuild;
-
 const shared = {
   absWorkingDir: root,
   bundle: true,
@@ -56,8 +43,8 @@ const shared = {
   sourcemap: true,
   format: 'esm',
   target: 'es2023',
-  plugins: [wgsl, workerUrl],
-  alias,
+  plugins: [wgsl, workerUrl, withoutUploads],
+  alias: aliases,
   legalComments: 'none',
   logLevel: 'warning',
   outdir: 'lib',
@@ -83,10 +70,8 @@ export async function buildPackage() {
     chunkNames: 'chunks/node-[name]-[hash]',
     external: ['webgpu'],
   });
-  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.lib.json'], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.lib.json'], { cwd: root, stdio: 'inherit' });
 }
 
 export async function buildSite() {

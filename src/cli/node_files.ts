@@ -3,9 +3,37 @@ import { basename, dirname, join } from 'node:path';
 import { WebMlaError } from '../core/errors.ts';
 import type { ByteSource } from '../formats/byte_source.ts';
 import { checkRange } from '../formats/byte_source.ts';
+import type { FetchProgress } from '../formats/stored_http.ts';
+import { openModelFiles } from '../formats/model_files.ts';
 import type { ModelFiles } from '../formats/model_files.ts';
+import type { HubOptions, ModelSource } from '../runtime/types.ts';
 
 /** Local files in Node. */
+
+/**
+ * The files of a model: a local path, or whatever openModelFiles knows. A path that begins with / or . is only ever local; a
+ * name such as owner/name is local when there is such a folder, and else a repository of the Hub.
+ * @throws WebMlaError
+ */
+export async function openFiles(
+  model: ModelSource,
+  hub?: HubOptions,
+  onProgress?: (progress: FetchProgress) => void,
+): Promise<ModelFiles> {
+  if (typeof model === 'string' && (isPath(model) || (await exists(model)))) return openNodeFiles(model);
+  return openModelFiles(model, { ...(hub && { hub }), ...(onProgress && { onProgress }) });
+}
+
+function isPath(text: string): boolean {
+  return /^[./~]|^[a-z]:[\\/]/i.test(text);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
 
 /** @returns null when there is no such file */
 export async function fileSource(path: string): Promise<ByteSource | null> {
@@ -21,10 +49,13 @@ export async function fileSource(path: string): Promise<ByteSource | null> {
       const handle = await open(path);
       try {
         const bytes = new Uint8Array(length);
-        for (let done = 0; done < length; ) {
+        for (let done = 0; done < length;) {
           const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
           if (bytesRead === 0) {
-            throw new WebMlaError('bad_file', `${path}: expected ${size} bytes, got a file that became shorter`);
+            throw new WebMlaError(
+              'bad_file',
+              `${path}: expected ${size} bytes, got a file that became shorter`,
+            );
           }
           done += bytesRead;
         }

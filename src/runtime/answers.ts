@@ -123,7 +123,7 @@ export class Answers {
     const { session, defaults, contextLength, tokenizer } = this.#options;
     const started = performance.now();
     const plan = planSampling(request, defaults, newSeed());
-    const prompt = this.#promptIds(request.prompt);
+    const prompt = this.promptIds(request.prompt);
     if (prompt.length > contextLength) throw contextFull(prompt.length, contextLength);
     const head = this.#head('cmpl');
     const chunk = (
@@ -199,7 +199,11 @@ export class Answers {
     return next && next.dropped > dropped ? next : null;
   }
 
-  #promptIds(prompt: CompletionRequest['prompt']): readonly number[] {
+  messageIds(messages: ChatCompletionRequest['messages']): readonly number[] {
+    return new Conversation(this.#tokenizer('chat'), this.#options.template).promptIds(messages);
+  }
+
+  promptIds(prompt: CompletionRequest['prompt']): readonly number[] {
     if (typeof prompt === 'string') {
       const ids = this.#tokenizer('a text prompt').encode(prompt, {
         specialTokens: 'parse',

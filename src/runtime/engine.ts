@@ -6,15 +6,15 @@ import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { CACHE_BYTES } from '../kernels/parts.ts';
 import { createChatTemplate } from '../text/chat_template.ts';
-import { tokenizerFromGguf } from '../text/gguf_vocabulary.ts';
 import { createTokenizer } from '../text/tokenizer.ts';
-import type { Tokenizer, TokenizerFiles } from '../text/tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import { Answers } from './answers.ts';
 import { loadModel } from './load.ts';
 import type { LoadedModel } from './load.ts';
 import { measureDepth } from './readback_latency.ts';
 import { samplingDefaults } from './sampling.ts';
 import { Session } from './session.ts';
+import { tokenizerFilesOf } from './tokenizer_of.ts';
 import type { LogitsSink } from './session.ts';
 import type {
   AttentionForm,
@@ -22,6 +22,7 @@ import type {
   ChatCompletionRequest,
   CompletionChunk,
   CompletionRequest,
+  EngineCore,
   EngineInfo,
   EngineOptions,
   LoadProgress,
@@ -35,12 +36,14 @@ export interface LocalEngineOptions extends Pick<
   readonly files: ModelFiles;
   readonly gpu: GPU | undefined;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** What happened on the way to the files and is worth knowing; for EngineInfo.notes. */
+  readonly notes?: readonly string[];
   /** Builds what the logits of prompt positions need. */
   readonly promptLogits?: boolean;
 }
 
 /** The engine on this thread. One request runs at a time; others wait their turn. */
-export class LocalEngine {
+export class LocalEngine implements EngineCore {
   readonly info: EngineInfo;
   /** null when the checkpoint has no tokenizer files: prompts are then ids. */
   readonly tokenizer: Tokenizer | null;
@@ -102,6 +105,7 @@ export class LocalEngine {
         hasChatTemplate: template !== null,
         defaults,
         loadMs: performance.now() - started,
+        notes: [...(options.notes ?? []), ...model.notes],
       });
       return new LocalEngine(gpu, model, tokenizer, info, answers);
     } catch (error) {
@@ -120,6 +124,16 @@ export class LocalEngine {
     onLogits?: LogitsSink,
   ): AsyncGenerator<CompletionChunk, void> {
     return this.#guard(this.#answers.complete(request, signal, onLogits));
+  }
+
+  /** Ids of a prompt as complete() makes them. @throws WebMlaError without a tokenizer, or for an empty text */
+  promptIds(prompt: CompletionRequest['prompt']): readonly number[] {
+    return this.#answers.promptIds(prompt);
+  }
+
+  /** Ids of a conversation as chat() makes them. */
+  messageIds(messages: ChatCompletionRequest['messages']): readonly number[] {
+    return this.#answers.messageIds(messages);
   }
 
   /** Frees the GPU. Running requests end with an error. */
@@ -169,11 +183,6 @@ function attentionForm(attention: EngineOptions['attention']): AttentionForm {
   return 'mla';
 }
 
-function tokenizerFilesOf({ tokenizerFiles, ggufMetadata }: Checkpoint): TokenizerFiles | null {
-  if (tokenizerFiles) return tokenizerFiles;
-  return ggufMetadata && 'tokenizer.ggml.model' in ggufMetadata ? tokenizerFromGguf(ggufMetadata) : null;
-}
-
 /** generation_config.json first, then config.json; the tokenizer's own end token always counts too. */
 function eosIds(checkpoint: Checkpoint, tokenizer: Tokenizer | null): ReadonlySet<number> {
   const named = checkpoint.generation.eos_token_id ?? checkpoint.config.eos_token_id;
@@ -185,7 +194,7 @@ function describe(
   gpu: Gpu,
   model: LoadedModel,
   attention: AttentionForm,
-  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs'>,
+  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs' | 'notes'>,
 ): EngineInfo {
   const { config, plan } = model;
   const cacheDtype = plan.cacheFormat;
@@ -209,7 +218,6 @@ function describe(
     dispatchesPerToken: plan.dispatchesPerToken,
     conversion: model.conversion,
     convertMs: model.convertMs,
-    notes: model.notes,
     ...more,
   };
 }

@@ -1,5 +1,5 @@
 import type { LayerReport } from '../convert/report.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import type { ErrorCode, WebMlaError } from '../core/errors.ts';
 import type { WeightFormat } from '../core/packed.ts';
 
 /** The public vocabulary: options, requests and answers, in OpenAI's shapes where OpenAI has one. */
@@ -245,6 +245,16 @@ export interface EngineInfo {
   readonly convertMs: number;
   /** Choices that were made for the user and are worth knowing, e.g. 'lm_head: Q6_K is read as q8_0'. */
   readonly notes: readonly string[];
+}
+
+/** An engine on this thread or behind a worker: what the public surface is built on. */
+export interface EngineCore {
+  readonly info: EngineInfo;
+  chat(request: ChatCompletionRequest, signal?: AbortSignal): AsyncGenerator<ChatCompletionChunk, void>;
+  complete(request: CompletionRequest, signal?: AbortSignal): AsyncGenerator<CompletionChunk, void>;
+  /** Resolves with the reason when the device (or the worker) is lost; never after dispose(). */
+  lost(): Promise<WebMlaError>;
+  dispose(): void;
 }
 
 /** A file in the local store. */

@@ -1,0 +1,167 @@
+import { parseArgs } from 'node:util';
+import { WebMlaError } from '../core/errors.ts';
+import type { EngineOptions } from '../runtime/types.ts';
+import { UsageError } from './usage.ts';
+
+const OPTIONS = {
+  model: { type: 'string' },
+  json: { type: 'boolean' },
+  prompt: { type: 'string' },
+  'prompt-ids': { type: 'string' },
+  messages: { type: 'string' },
+  'max-tokens': { type: 'string' },
+  temperature: { type: 'string' },
+  'top-p': { type: 'string' },
+  'top-k': { type: 'string' },
+  seed: { type: 'string' },
+  stop: { type: 'string', multiple: true },
+  'ignore-eos': { type: 'boolean' },
+  logits: { type: 'string' },
+  attention: { type: 'string' },
+  method: { type: 'string' },
+  'kv-budget': { type: 'string' },
+  'cache-dtype': { type: 'string' },
+  weights: { type: 'string' },
+  'context-length': { type: 'string' },
+  text: { type: 'string' },
+  special: { type: 'boolean' },
+  system: { type: 'string' },
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+const RUN_OPTIONS = ['attention', 'method', 'kv-budget', 'cache-dtype', 'weights', 'context-length'] as const;
+
+/** Options that each command knows; any other is wrong usage. */
+const COMMANDS = {
+  inspect: ['model', 'json'],
+  tokenize: ['model', 'json', 'text', 'special'],
+  chat: ['model', 'system', ...RUN_OPTIONS],
+  generate: [
+    'model',
+    'json',
+    'prompt',
+    'prompt-ids',
+    'messages',
+    'max-tokens',
+    'temperature',
+    'top-p',
+    'top-k',
+    'seed',
+    'stop',
+    'ignore-eos',
+    'logits',
+    ...RUN_OPTIONS,
+  ],
+} as const satisfies Record<string, readonly OptionName[]>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+/** The command line of one command, checked for known names. Values are checked where they are used. */
+export class Arguments {
+  readonly command: CommandName;
+  readonly #values: Readonly<Record<string, string | boolean | string[] | undefined>>;
+
+  /** @throws UsageError */
+  constructor(argv: readonly string[]) {
+    const [command, ...rest] = argv;
+    if (!isCommand(command)) throw new UsageError(`unknown command ${JSON.stringify(command ?? '')}`);
+    this.command = command;
+    try {
+      this.#values = parseArgs({ args: joinNegatives(rest), options: OPTIONS, strict: true }).values;
+    } catch (error) {
+      throw new UsageError(error instanceof Error ? error.message : String(error));
+    }
+    const known: readonly string[] = COMMANDS[command];
+    const stranger = Object.keys(this.#values).find((name) => !known.includes(name));
+    if (stranger !== undefined) throw new UsageError(`${command} has no option --${stranger}`);
+  }
+
+  text(name: OptionName): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** @throws UsageError */
+  required(name: OptionName): string {
+    const value = this.text(name);
+    if (value === undefined) throw new UsageError(`${this.command} needs --${name}`);
+    return value;
+  }
+
+  flag(name: OptionName): boolean {
+    return this.#values[name] === true;
+  }
+
+  list(name: OptionName): readonly string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value : [];
+  }
+
+  /** @throws UsageError for what is not a number */
+  number(name: OptionName): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const number = Number(value);
+    if (value.trim() === '' || !Number.isFinite(number))
+      throw new UsageError(`--${name}: ${value} is not a number`);
+    return number;
+  }
+
+  /** One of a few words. @throws UsageError */
+  choice<T extends string>(name: OptionName, choices: readonly T[]): T | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined)
+      throw new UsageError(`--${name}: expected ${choices.join(' or ')}, got ${value}`);
+    return found;
+  }
+}
+
+/** Options of createEngine that generate and chat share. @throws UsageError, WebMlaError `unsupported` */
+export function engineOptions(
+  args: Arguments,
+): Pick<EngineOptions, 'attention' | 'weights' | 'cacheDtype' | 'contextLength'> {
+  const form = args.choice('attention', ['gqa', 'mla']);
+  const method = args.choice('method', ['exact', 'transmla', 'mha2mla', 'webmla']);
+  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']);
+  const weights = args.choice('weights', ['f32', 'f16', 'q8', 'q4', 'as-is']);
+  const contextLength = args.number('context-length');
+  if (args.number('kv-budget') !== undefined) throw notYet('--kv-budget', 'a lossless cache only');
+  if (method !== undefined && method !== 'exact') throw notYet(`--method ${method}`, '--method exact');
+  if (cacheDtype === 'int8' || cacheDtype === 'int4')
+    throw notYet(`--cache-dtype ${cacheDtype}`, 'f32 or f16');
+  if (method !== undefined && form === 'gqa') throw new UsageError('--method goes with --attention mla');
+  const attention = method === undefined ? form : ({ form: 'mla', method } as const);
+  return {
+    ...(attention && { attention }),
+    ...(weights && { weights }),
+    ...(cacheDtype && { cacheDtype }),
+    ...(contextLength !== undefined && { contextLength }),
+  };
+}
+
+function notYet(what: string, instead: string): WebMlaError {
+  return new WebMlaError(
+    'unsupported',
+    `${what}: expected ${instead}`,
+    'This version does not shrink the cache yet.',
+  );
+}
+
+function isCommand(word: string | undefined): word is CommandName {
+  return word !== undefined && Object.hasOwn(COMMANDS, word);
+}
+
+/** parseArgs takes `--seed -1` for two options. */
+function joinNegatives(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const last = joined.at(-1);
+    if (/^-\d/.test(arg) && last?.startsWith('--') === true && !last.includes('='))
+      joined[joined.length - 1] = `${last}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}

@@ -1,0 +1,54 @@
+import { asWebMlaError } from '../core/errors.ts';
+import { openModelFiles } from '../formats/model_files.ts';
+import type { ModelStore } from '../formats/model_store.ts';
+import type { FetchProgress } from '../formats/stored_http.ts';
+import { LocalEngine } from './engine.ts';
+import { openStore } from './stored_files.ts';
+import type { EngineOptions, LoadProgress } from './types.ts';
+
+/** Options without the thread: what a worker is sent. `onProgress` and `signal` are given apart, since they cannot be sent. */
+export interface OpenOptions extends Omit<EngineOptions, 'worker' | 'onProgress' | 'signal'> {
+  /** Said of the engine in `info.notes`, before what happens on the way. */
+  readonly notes?: readonly string[];
+}
+
+/**
+ * Finds the model's files (through the store, if it is wanted and there is one) and makes an engine on this thread.
+ * @throws WebMlaError
+ */
+export async function openLocalEngine(
+  options: OpenOptions,
+  gpu: GPU | undefined,
+  onProgress: (progress: LoadProgress) => void,
+  signal: AbortSignal | undefined,
+): Promise<LocalEngine> {
+  const { model, hub, store = true, ...rest } = options;
+  const notes = [...(options.notes ?? [])];
+  try {
+    const files = await openModelFiles(model, {
+      store: store ? await storeOrNote(notes) : null,
+      onStoreError: (error) => notes.push(noteOf(error)),
+      onProgress: ({ item, loaded, total, cached }: FetchProgress) =>
+        onProgress({ stage: 'read', loaded, total, unit: 'bytes', item, cached }),
+      ...(hub && { hub }),
+      ...(signal && { signal }),
+    });
+    return await LocalEngine.create({ ...rest, files, gpu, onProgress, notes, ...(signal && { signal }) });
+  } catch (error) {
+    throw asWebMlaError(error);
+  }
+}
+
+/** A device that refuses storage (private windows) still runs models. */
+async function storeOrNote(notes: string[]): Promise<ModelStore | null> {
+  try {
+    return await openStore();
+  } catch (error) {
+    notes.push(noteOf(error));
+    return null;
+  }
+}
+
+function noteOf(error: unknown): string {
+  return `The model is not kept on this device: ${asWebMlaError(error).message}`;
+}
