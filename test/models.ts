@@ -1,20 +1,39 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { openAsBlob } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'vitest';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+/**
+ * Real checkpoints, which are not in the repository: WEBMLA_MODELS, or ../shared/models beside the project's root.
+ * Everything that needs them is registered here, so that a run without them can say how many tests that were.
+ */
 
-function folder(variable: string, fallback: string): string | null {
-  const path = resolve(root, process.env[variable] ?? fallback);
-  return existsSync(path) ? path : null;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = path.resolve(root, process.env['WEBMLA_MODELS'] ?? '../shared/models');
+
+/** null when the folder is not there. */
+export const modelsDir: string | null = existsSync(folder) ? folder : null;
+
+/** Put before the names of all tests below; a reporter counts skipped tests that carry it. */
+export const MODEL_TEST_MARK = '[model]';
+
+/** Registers the test, skipped when there are no models. `run` gets the folder of all models. */
+export function modelTest(name: string, run: (dir: string) => Promise<void> | void, timeout?: number): void {
+  const marked = `${MODEL_TEST_MARK} ${name}`;
+  const dir = modelsDir;
+  if (dir === null) test.skip(marked, () => undefined);
+  else test(marked, () => run(dir), timeout);
 }
 
-/** Real checkpoints, and texts; null where they are not. */
-export const modelsDir: string | null = folder('WEBMLA_MODELS', '../shared/models');
-export const dataDir: string | null = folder('WEBMLA_DATA', '../shared/data');
+/** The files of a folder as a browser would give them after a choice, under `webkitRelativePath`; not read before they are used. */
+export async function filesIn(dir: string): Promise<File[]> {
+  const names = (await readdir(dir, { withFileTypes: true })).filter((entry) => entry.isFile());
+  return Promise.all(names.map(({ name }) => fileAt(path.join(dir, name))));
+}
 
-/** A test that needs the real checkpoints. Without them it is reported as skipped, and scripts/test.mjs counts it. */
-export function modelTest(name: string, run: (models: string) => void | Promise<void>, timeoutMs?: number): void {
-  test.skipIf(modelsDir === null)(name, () => run(modelsDir ?? ''), timeoutMs);
+export async function fileAt(file: string): Promise<File> {
+  const blob = await openAsBlob(file);
+  return Object.assign(blob, { name: path.basename(file), lastModified: 0, webkitRelativePath: '' });
 }

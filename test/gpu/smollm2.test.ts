@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { openDawn } from '../../src/cli/dawn.ts';
+import { openNodeFiles } from '../../src/cli/node_files.ts';
+import type { CacheFormat } from '../../src/kernels/parts.ts';
+import { LocalEngine } from '../../src/runtime/engine.ts';
+import { engineSubject } from '../engine_subject.ts';
+import { checkGolden } from '../golden_check.ts';
+import type { GoldenReport } from '../golden_check.ts';
+import { readGolden } from '../goldens.ts';
+import { modelTest } from '../models.ts';
+
+/** SmolLM2-135M-Instruct from its Q4_1 GGUF, weights as they are. */
+async function run(
+  models: string,
+  attention: 'gqa' | 'mla',
+  cacheDtype: CacheFormat,
+  longest?: number,
+): Promise<GoldenReport> {
+  const folder = join(models, 'SmolLM2-135M-Instruct');
+  const engine = await LocalEngine.create({
+    attention,
+    cacheDtype,
+    weights: 'as-is',
+    contextLength: 512,
+    files: await openNodeFiles(join(folder, 'SmolLM2-135M-Instruct.Q4_1.gguf')),
+    gpu: await openDawn(),
+    promptLogits: true,
+  });
+  try {
+    return await checkGolden(readGolden(folder), engineSubject(engine), longest);
+  } finally {
+    engine.dispose();
+  }
+}
+
+describe.each(['gqa', 'mla'] as const)('SmolLM2-135M-Instruct on Dawn, %s', (attention) => {
+  modelTest('f32 cache: every id and every argmax, logits within 5e-3', async (models) => {
+    const report = await run(models, attention, 'f32');
+    expect(report.leftPaths).toEqual([]);
+    expect(report.greedyTokens).toBe(200);
+    expect(report.argmaxEqual).toBe(report.argmaxAll);
+    expect(report.argmaxAll).toBe(256);
+    expect(report.logits).toBeGreaterThan(600);
+    expect(report.worstLogit).toBeLessThan(5e-3);
+    console.log(attention, 'f32 cache', report.worstLogit);
+  });
+
+  modelTest('f16 cache: the first 16 ids, 97 % of the argmaxes', async (models) => {
+    const report = await run(models, attention, 'f16', 16);
+    expect(report.leftPaths).toEqual([]);
+    expect(report.argmaxAll).toBe(256);
+    expect(report.argmaxEqual).toBeGreaterThanOrEqual(0.97 * 256);
+    console.log(attention, 'f16 cache', report.worstLogit, report.argmaxEqual);
+  });
+});
