@@ -4,10 +4,12 @@ import { viteAliases } from './scripts/aliases.mjs';
 /** The pages. The npm package is built by scripts/build.mjs. Relative base: the site works from any sub-path. */
 export default defineConfig({
   base: './',
+  // Several pages: an address that is not there is a 404 and not the chat page.
+  appType: 'mpa',
   resolve: { alias: viteAliases },
   worker: { format: 'es' },
   build: {
     target: 'es2023',
-    rolldownOptions: { input: { index: 'index.html', verify: 'verify.html' } },
+    rolldownOptions: { input: { index: 'index.html' } },
   },
 });

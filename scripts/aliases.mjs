@@ -1,5 +1,5 @@
-// The Hugging Face libraries choose their browser build by a package.json field that bundlers ignore beside `exports`, and the
-// GGUF reader needs two tables out of the 200 kB of @huggingface/tasks. Used by the pages' build and by the package's.
+// @huggingface/hub chooses its browser build by a package.json field that bundlers ignore beside `exports`, and brings code for
+// uploads along. Used by the pages' build and by the package's.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -9,8 +9,6 @@ const uploadStub = join(scripts, 'upload_stub.mjs');
 
 export const aliases = {
   '@huggingface/hub': join(modules, '@huggingface/hub/dist/browser/index.mjs'),
-  '@huggingface/gguf': join(modules, '@huggingface/gguf/dist/browser/index.mjs'),
-  '@huggingface/tasks': join(modules, '@huggingface/tasks/dist/esm/gguf.js'),
   '@huggingface/xetchunk-wasm': uploadStub,
 };
 

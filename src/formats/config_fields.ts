@@ -1,5 +1,6 @@
 import { WebMlaError } from '../core/errors.ts';
 import type { JsonObject } from './json_source.ts';
+import { printable } from './printable.ts';
 
 /**
  * Typed access to the fields of a configuration. null counts as absent, as in transformers. In a lenient reading, for
@@ -55,8 +56,12 @@ export class ConfigFields {
 
   /** @returns never: throws WebMlaError `bad_file`, or `unsupported` when the field is sound but not for us */
   refuse(key: string, expected: string, code: 'bad_file' | 'unsupported' = 'bad_file', hint = ''): never {
-    const got = this.has(key) ? JSON.stringify(this.raw[key]).slice(0, 80) : 'nothing';
-    throw new WebMlaError(code, `${this.#file}: ${key}: expected ${expected}, got ${got}`, hint, { key });
+    throw new WebMlaError(
+      code,
+      `${this.#file}: ${key}: expected ${expected}, got ${printable(this.raw[key])}`,
+      hint,
+      { key },
+    );
   }
 
   #read(key: string, fallback: number | undefined, expected: string, sound: (x: number) => boolean): number {

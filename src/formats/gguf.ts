@@ -3,6 +3,7 @@ import { WebMlaError } from '../core/errors.ts';
 import type { ByteSource } from './byte_source.ts';
 import { readGgufHeader } from './gguf_header.ts';
 import type { GgufTensorInfo } from './gguf_header.ts';
+import { printable } from './printable.ts';
 import type { TensorEntry } from './tensor_entry.ts';
 
 export interface GgufFile {
@@ -114,10 +115,6 @@ function readAlignment(metadata: Readonly<Record<string, unknown>>, file: string
   const sound = typeof alignment === 'number' && alignment > 0 && alignment <= 2 ** 20;
   if (sound && Number.isInteger(Math.log2(alignment))) return alignment;
   throw bad({ name: file }, `expected a power of two as general.alignment, got ${printable(alignment)}`);
-}
-
-function printable(value: unknown): string {
-  return typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? 'nothing');
 }
 
 function bad(source: Pick<ByteSource, 'name'>, what: string): WebMlaError {

@@ -40,7 +40,11 @@ export async function openGgufCheckpoint(
     // Its divisors are in the configuration now.
     if (entry.name === ROPE_FREQS && isStrictType(arch)) continue;
     const rowOrder = ggufRowOrder(entry, arch, heads);
-    tensors.set(hfName(entry.name), rowOrder ? { ...entry, rowOrder } : entry);
+    const name = hfName(entry.name);
+    if (tensors.has(name)) {
+      throw new WebMlaError('bad_file', `${files.name}: expected one tensor ${name}, got two`);
+    }
+    tensors.set(name, rowOrder ? { ...entry, rowOrder } : entry);
   }
   return {
     name: files.name,

@@ -55,7 +55,7 @@ export function ggufConfig(
     head_dim,
     vocab_size: vocabSize(fields, tensors),
     max_position_embeddings: fields.count(`${arch}.context_length`),
-    rms_norm_eps: shortest(fields.positive(`${arch}.attention.layer_norm_rms_epsilon`, 1e-6)),
+    rms_norm_eps: shortest(fields.positive(`${arch}.attention.layer_norm_rms_epsilon`)),
     tie_word_embeddings: !tensors.has('output.weight'),
     hidden_act: 'silu',
     rope_theta: shortest(fields.positive(`${arch}.rope.freq_base`, 10_000)),

@@ -6,7 +6,7 @@ import { listedFiles } from './listed_files.ts';
 import type { ModelFiles } from './model_files.ts';
 import { isUnreachable, openStoredHttp } from './stored_http.ts';
 import type { ListedFile, StoredHttpOptions } from './stored_http.ts';
-import { withSignal } from './url_files.ts';
+import { decodedPath, withSignal } from './url_files.ts';
 
 /** A repository of the Hugging Face Hub, or one file of it. */
 export interface HubAddress {
@@ -40,9 +40,7 @@ export function parseHubId(text: string): HubAddress | null {
 /** The address of a model's page on the Hub, as people copy it from the browser; null for any other address. */
 export function parseHubPage(url: URL, hubUrl = HUB_URL): HubAddress | null {
   if (url.origin !== new URL(hubUrl).origin) return null;
-  const page = /^\/([\w.-]+\/[\w.-]+)(?:\/(tree|blob)\/([^/]+)(?:\/(.+))?)?\/?$/.exec(
-    decodeURIComponent(url.pathname),
-  );
+  const page = /^\/([\w.-]+\/[\w.-]+)(?:\/(tree|blob)\/([^/]+)(?:\/(.+))?)?\/?$/.exec(decodedPath(url));
   const [, repository, kind, revision = 'main', path] = page ?? [];
   if (repository === undefined || (path !== undefined && kind === 'tree')) return null;
   return { repository, revision, path: path ?? null };

@@ -29,16 +29,35 @@ export function filesOf(list: readonly File[]): ModelFiles {
   );
 }
 
-/** A folder that the user gave leave to read, or that lies in OPFS. @throws WebMlaError `bad_request` */
+/**
+ * A folder that the user gave leave to read, or that lies in OPFS.
+ * @throws WebMlaError `bad_request`, and `bad_file` when it cannot be read (any more)
+ */
 export async function filesOfDirectory(directory: FileSystemDirectoryHandle): Promise<ModelFiles> {
   const open = new Map<string, () => Promise<ByteSource>>();
-  await collect(directory, '', 1, open);
+  await readable(directory.name, () => collect(directory, '', 1, open));
   return listedFiles(directory.name || 'folder', open);
 }
 
-/** One file that the user gave leave to read. */
+/** One file that the user gave leave to read. @throws WebMlaError `bad_file` when it cannot be read (any more) */
 export async function filesOfHandle(handle: FileSystemFileHandle): Promise<ModelFiles> {
-  return filesOf([await handle.getFile()]);
+  return filesOf([await readable(handle.name, () => handle.getFile())]);
+}
+
+/** Leave to read may be withdrawn, and folders may go, at any time. */
+async function readable<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof WebMlaError) throw error;
+    throw new WebMlaError(
+      'bad_file',
+      `${name}: expected a readable file or folder, got "${error instanceof Error ? error.message : String(error)}"`,
+      'It was moved or deleted, or may not be read any more. Choose it again.',
+      {},
+      error,
+    );
+  }
 }
 
 async function collect(
@@ -56,10 +75,9 @@ async function collect(
       );
     }
     if (entry.kind === 'file') {
-      open.set(path, async () => {
-        const handle = await directory.getFileHandle(name);
-        return blobSource(await handle.getFile(), path);
-      });
+      open.set(path, () =>
+        readable(path, async () => blobSource(await (await directory.getFileHandle(name)).getFile(), path)),
+      );
     } else if (depth < MAX_DEPTH && !name.startsWith('.')) {
       await collect(await directory.getDirectoryHandle(name), `${path}/`, depth + 1, open);
     }

@@ -10,10 +10,19 @@ import type { StoredHttpOptions } from './stored_http.ts';
  * parts: it says everything itself.
  */
 export function filesOfUrl(url: URL, options: StoredHttpOptions): ModelFiles {
-  const file = /[^/]+\.(?:gguf|safetensors)$/.exec(decodeURIComponent(url.pathname))?.[0] ?? null;
+  const file = /[^/]+\.(?:gguf|safetensors)$/.exec(decodedPath(url))?.[0] ?? null;
   const folder = new URL(url);
   if (file === null && !folder.pathname.endsWith('/')) folder.pathname += '/';
   return new UrlFiles(folder, file, options);
+}
+
+/** The path as text; as it stands when it is not well-formed. */
+export function decodedPath(url: URL): string {
+  try {
+    return decodeURIComponent(url.pathname);
+  } catch {
+    return url.pathname;
+  }
 }
 
 class UrlFiles implements ModelFiles {
