@@ -12,7 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** `import text from './x.wgsl?raw'`, as Vite has it. Comments and indentation are left behind, lines are kept: a compiler's
  * message still names the line of the source file. */
-const wgsl = {
+export const wgsl = {
   name: 'wgsl',
   setup(build) {
     build.onResolve({ filter: /\.wgsl\?raw$/ }, ({ path, resolveDir }) => ({
@@ -20,7 +20,10 @@ const wgsl = {
     }));
     build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
       const lines = (await readFile(path, 'utf8')).split('\n');
-      return { contents: lines.map((line) => line.replace(/\s*\/\/.*$/, '').trim()).join('\n'), loader: 'text' };
+      return {
+        contents: lines.map((line) => line.replace(/\s*\/\/.*$/, '').trim()).join('\n'),
+        loader: 'text',
+      };
     });
   },
 };

@@ -29,7 +29,9 @@ for (let t = 0; t < reference.count; t++) {
   }
 }
 const n = reference.count;
-console.log(`rows ${n}, largest difference ${worst.toFixed(5)}, KL ${(kl / n).toFixed(5)}, top-1 agreement ${((100 * agree) / n).toFixed(2)} %`);
+console.log(
+  `rows ${n}, largest difference ${worst.toFixed(5)}, KL ${(kl / n).toFixed(5)}, top-1 agreement ${((100 * agree) / n).toFixed(2)} %`,
+);
 if (ids) {
   const [a, b] = [nllA, nllB].map((nll) => Math.exp(nll / (n - 1)));
   console.log(`perplexity ${a.toFixed(3)} and ${b.toFixed(3)}: ln ratio ${Math.log(b / a).toFixed(4)}`);

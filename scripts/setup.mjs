@@ -9,7 +9,11 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 /** Runs a program and shows its output; ends this one when it fails. */
 export function run(command, args, env = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
   if (error) throw error;
   if (status !== 0) {
     console.error(`${command} ${args.join(' ')}: exit code ${status}`);
@@ -20,7 +24,9 @@ export function run(command, args, env = {}) {
 /** npm ci, unless node_modules is already what package-lock.json says. */
 export function installModules() {
   const stamp = join(root, 'node_modules/.webmla-lock');
-  const wanted = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   console.error('Installing dependencies (npm ci)');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
@@ -35,7 +41,9 @@ export function installBrowsers() {
   if (missing.length === 0) return;
   const packages = missing.join(' ');
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    console.error(`The tests drive real browsers. Install these Debian packages first, then run npm test again:\n\n    apt-get install ${packages}\n`);
+    console.error(
+      `The tests drive real browsers. Install these Debian packages first, then run npm test again:\n\n    apt-get install ${packages}\n`,
+    );
     process.exit(1);
   }
   console.error(`Installing ${packages} (apt-get)`);
@@ -46,7 +54,9 @@ export function installBrowsers() {
 
 function isInstalled(name) {
   try {
-    return execFileSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { stdio: ['ignore', 'pipe', 'ignore'] })
+    return execFileSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
       .toString()
       .startsWith('installed');
   } catch {

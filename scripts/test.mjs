@@ -27,11 +27,16 @@ const vitest = spawnSync(
 const { testResults, numPassedTests, numFailedTests } = JSON.parse(readFileSync(results, 'utf8'));
 rmSync(folder, { recursive: true });
 // A file that does not load has no tests to fail: it counts as one.
-const brokenFiles = testResults.filter(({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0);
-const skipped = testResults.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === 'skipped' || status === 'pending'));
+const brokenFiles = testResults.filter(
+  ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+);
+const skipped = testResults.flatMap(({ assertionResults }) =>
+  assertionResults.filter(({ status }) => status === 'skipped' || status === 'pending'),
+);
 const withoutModels = skipped.filter(({ title }) => title.includes('[model]'));
 const failed = numFailedTests + brokenFiles.length;
-if (skipped.length > withoutModels.length) console.log(`${skipped.length - withoutModels.length} tests skipped`);
+if (skipped.length > withoutModels.length)
+  console.log(`${skipped.length - withoutModels.length} tests skipped`);
 if (withoutModels.length > 0) console.log(`${withoutModels.length} model tests not run`);
 console.log(`${numPassedTests} passed, ${failed} failed`);
 process.exit(failed === 0 && vitest.status === 0 ? 0 : 1);

@@ -36,6 +36,8 @@ interface ChatGolden {
 
 interface RandomGolden {
   input_ids: number[];
+  /** Of test/fixtures; elsewhere the greedy path goes on from input_ids. */
+  greedy_prompt?: number[];
   greedy: number[];
   logits: number[][];
 }
@@ -49,9 +51,9 @@ export function readGolden(folder: string, longest = Infinity): Golden {
 
 function toGolden(json: unknown): Golden {
   if (has<RandomGolden>(json, 'input_ids')) {
-    const { input_ids: ids, greedy, logits } = json;
+    const { input_ids: ids, greedy_prompt: prompt = ids, greedy, logits } = json;
     return {
-      greedy: [{ prompt: ids, next: greedy.slice(ids.length) }],
+      greedy: [{ prompt, next: greedy.slice(prompt.length) }],
       logits: logits.map((row, position) => ({ ids, position, values: [...row.entries()] })),
       argmax: null,
     };

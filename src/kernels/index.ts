@@ -28,3 +28,9 @@ export const KERNELS = {
 };
 
 export type KernelName = keyof typeof KERNELS;
+
+export const KERNEL_NAMES: readonly KernelName[] = Object.keys(KERNELS).filter(isKernelName);
+
+function isKernelName(name: string): name is KernelName {
+  return Object.hasOwn(KERNELS, name);
+}

@@ -30,8 +30,8 @@ export interface PrefillResult {
 }
 
 export interface LogitsSink {
-  /** Rows [count, vocab_size] for prompt positions position, position + 1, ... */
-  prompt(rows: Float32Array, position: number): void;
+  /** Rows [count, vocabSize] for prompt positions position, position + 1, ... */
+  prompt(rows: Float32Array, position: number, vocabSize: number): void;
   /** The row that the next generated token was chosen from. */
   step(row: Float32Array): void;
 }
@@ -139,7 +139,7 @@ export class Session {
         for (let t = 0; t < num_tokens; t++) {
           packed.set(rows.subarray(t * stride, t * stride + this.#vocabSize), t * this.#vocabSize);
         }
-        onLogits.prompt(packed, position);
+        onLogits.prompt(packed, position, this.#vocabSize);
       }
       // One chunk at a time, so that a cancelled prompt stops soon and the queue never grows long.
       if (!last) await this.#gpu.device.queue.onSubmittedWorkDone();

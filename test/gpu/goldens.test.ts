@@ -1,30 +1,17 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { openDawn } from '../../src/cli/dawn.ts';
 import { openNodeFiles } from '../../src/cli/node_files.ts';
 import { LocalEngine } from '../../src/runtime/engine.ts';
 import type { LocalEngineOptions } from '../../src/runtime/engine.ts';
+import { goldenFolders } from '../golden_folders.ts';
 import { engineSubject } from '../engine_subject.ts';
 import { checkGolden } from '../golden_check.ts';
 import type { GoldenReport } from '../golden_check.ts';
 import { readGolden } from '../goldens.ts';
-import { modelsDir, modelTest } from '../models.ts';
-
-/** Folders below `folder` with a golden.json and weights in safetensors of an architecture that runs. */
-export function goldenFolders(folder: string): string[] {
-  return readdirSync(folder).flatMap((name) => {
-    const path = join(folder, name);
-    if (!statSync(path).isDirectory()) return [];
-    const files = readdirSync(path);
-    if (!files.includes('golden.json')) return goldenFolders(path);
-    const config: unknown = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8'));
-    const runs = ['"LlamaForCausalLM"', '"Qwen2ForCausalLM"'].some((a) =>
-      JSON.stringify(config).includes(`"architectures":[${a}`),
-    );
-    return runs && files.includes('model.safetensors') ? [path] : [];
-  });
-}
+import { modelTest } from '../models.ts';
 
 async function run(
   path: string,
@@ -45,25 +32,19 @@ async function run(
   }
 }
 
+const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
 const EXACT = { weights: 'f32', cacheDtype: 'f32' } as const;
 
 describe.each(['gqa', 'mla'] as const)('goldens on Dawn, %s', (attention) => {
-  if (modelsDir === null) test.skip('every Llama and Qwen2 checkpoint', () => {});
-  else {
-    const folders = goldenFolders(modelsDir);
-    test('there are the six that this test was written for', () =>
-      expect(folders.length).toBeGreaterThanOrEqual(6));
-    test.each(folders.map((folder) => [relative(modelsDir ?? '', folder), folder]))(
-      '%s',
-      async (_, folder) => {
-        const report = await run(folder ?? '', folder ?? '', { ...EXACT, attention });
-        expect(report.leftPaths).toEqual([]);
-        expect(report.greedyTokens).toBeGreaterThan(10);
-        expect(report.logits).toBeGreaterThan(100);
-        expect(report.worstLogit).toBeLessThan(1e-3);
-      },
-    );
-  }
+  const expectGolden = async (folder: string): Promise<void> => {
+    const report = await run(folder, folder, { ...EXACT, attention });
+    expect(report.leftPaths).toEqual([]);
+    expect(report.greedyTokens).toBeGreaterThan(10);
+    expect(report.logits).toBeGreaterThan(100);
+    expect(report.worstLogit).toBeLessThan(1e-3);
+  };
+  test.each(readdirSync(fixtures))('%s', (name) => expectGolden(join(fixtures, name)));
+  for (const folder of goldenFolders()) modelTest(folder, (models) => expectGolden(join(models, folder)));
 
   modelTest('GGUF files in F32 are the same models', async (models) => {
     for (const name of ['stories260K', 'TinyStories-656K']) {

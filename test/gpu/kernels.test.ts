@@ -1,13 +1,10 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { KERNELS } from '../../src/kernels/index.ts';
-import type { KernelName } from '../../src/kernels/index.ts';
+import { KERNEL_NAMES } from '../../src/kernels/index.ts';
 import { verifyKernels } from '../../src/verify/run.ts';
 import { testGpu } from './dawn.ts';
 
-const names = Object.keys(KERNELS) as KernelName[];
-
 describe('every kernel equals its CPU twin', () => {
-  test.each(names)('%s', async (name) => {
+  test.each(KERNEL_NAMES)('%s', async (name) => {
     const { device } = await testGpu();
     const results = await verifyKernels(device, [name]);
     expect(results.length).toBeGreaterThan(1);

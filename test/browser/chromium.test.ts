@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readdirSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { goldenFolders } from '../golden_folders.ts';
+import { readGolden } from '../goldens.ts';
+import type { Golden } from '../goldens.ts';
+import { modelsDir, modelTest } from '../models.ts';
+import { serveFolders } from '../servers/static_server.ts';
+import type { StaticServer } from '../servers/static_server.ts';
+import { launchChromium } from './browsers.ts';
+import { bundleHarness } from './bundle_harness.ts';
+import type { Harness } from './harness.ts';
+
+declare const harness: Harness;
+
+const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
+let server: StaticServer;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  const folder = await bundleHarness();
+  server = await serveFolders({ '/': folder, '/fixtures/': fixtures, '/models/': modelsDir ?? folder });
+  browser = await launchChromium();
+  page = await browser.newPage();
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    // A model's optional files that are not there are asked for, and the browser says so.
+    if (message.type() === 'error' && !message.text().includes('404')) complaints.push(message.text());
+  });
+  await page.goto(`${server.origin}/`);
+  await page.waitForFunction(() => 'harness' in globalThis);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+const EXACT = { weights: 'f32', cacheDtype: 'f32' } as const;
+
+async function expectGolden(path: string, golden: Golden, attention: 'gqa' | 'mla'): Promise<void> {
+  const report = await page.evaluate(
+    async ([model, wanted, options]) => harness.golden(model, wanted, options),
+    [`${server.origin}${path}`, golden, { ...EXACT, attention }] as const,
+  );
+  expect(report.leftPaths).toEqual([]);
+  expect(report.greedyTokens).toBeGreaterThan(10);
+  expect(report.logits).toBeGreaterThan(100);
+  expect(report.worstLogit).toBeLessThan(1e-3);
+}
+
+describe('Chromium on SwiftShader', () => {
+  test('every kernel equals its CPU twin', async () => {
+    const results = await page.evaluate(() => harness.kernels());
+    expect(results.length).toBeGreaterThan(100);
+    expect(results.filter(({ passed }) => !passed)).toEqual([]);
+  });
+
+  describe.each(['gqa', 'mla'] as const)('goldens, %s', (attention) => {
+    test.each(readdirSync(fixtures))('%s', async (name) => {
+      await expectGolden(`/fixtures/${name}/`, readGolden(join(fixtures, name)), attention);
+    });
+    for (const folder of goldenFolders()) {
+      modelTest(folder, async (models) => {
+        await expectGolden(`/models/${folder}/`, readGolden(join(models, folder), 256), attention);
+      });
+    }
+  });
+
+  test('nothing complained', () => expect(complaints).toEqual([]));
+});
