@@ -31,7 +31,7 @@ interface Completions {
 
 /** A model that is loaded, with OpenAI's surface. Made by createEngine. */
 export class Engine {
-  /** `create` rejects a bad request at once; with `stream: true` it resolves when the request's turn has come. */
+  /** `create` rejects a bad request at once. Requests are answered one after another, in the order in which they are read. */
   readonly chat: { readonly completions: ChatCompletions };
   readonly completions: Completions;
   readonly #core: EngineCore;
@@ -104,7 +104,7 @@ export class Engine {
   }
 }
 
-/** Waits for the first chunk, so that create() itself rejects what never begins. */
+/** Waits for the first chunk, which says that the request was accepted: create() itself rejects what is not. */
 async function begun<Chunk>(chunks: AsyncGenerator<Chunk, void>): Promise<ChunkStream<Chunk>> {
   const first = await chunks.next();
   let taken = false;

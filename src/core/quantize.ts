@@ -69,14 +69,14 @@ function writeGroup(tensor: PackedTensor, at: number, x: Float32Array, count: nu
       const d = numberToF16(largest(x) / 127);
       const inverse = invert(f16ToNumber(d));
       scales[at] = d;
-      x.forEach((value, i) => (quants[base + i] = clamp(Math.round(value * inverse), -127, 127) & 255));
+      x.forEach((value, i) => (quants[base + i] = nearest(value * inverse, -127, 127) & 255));
       return;
     }
     case 'q4_0': {
       const d = bestSymmetricScale(x);
       const inverse = invert(f16ToNumber(d));
       scales[at] = d;
-      writeNibbles(quants, base, x, (value) => clamp(Math.round(value * inverse) + 8, 0, 15));
+      writeNibbles(quants, base, x, (value) => nearest(value * inverse, -8, 7) + 8);
       return;
     }
     case 'q4_1': {
@@ -85,7 +85,7 @@ function writeGroup(tensor: PackedTensor, at: number, x: Float32Array, count: nu
       const minimum = f16ToNumber(m);
       scales[2 * at] = d;
       scales[2 * at + 1] = m;
-      writeNibbles(quants, base, x, (value) => clamp(Math.round((value - minimum) * inverse), 0, 15));
+      writeNibbles(quants, base, x, (value) => nearest((value - minimum) * inverse, 0, 15));
       return;
     }
   }
@@ -100,22 +100,25 @@ function writeNibbles(
   for (let i = 0; i < 16; i++) quants[base + i] = code(x[i] ?? 0) | (code(x[i + 16] ?? 0) << 4);
 }
 
-/** q4_0: d (f16 bits) with the least squared error among scales that put the largest value on -8, -7.9, ... -6. */
+/** q4_0: d (f16 bits) with the least squared error among scales that put the largest value on -8, -7.5, ... -6 or 8, ... 6. */
 function bestSymmetricScale(x: Float32Array): number {
   let extreme = 0;
   for (const value of x) if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+  if (extreme === 0) return 0;
   let best = 0;
   let bestError = Infinity;
-  for (let steps = 80; steps >= 60; steps -= 1) {
-    for (const sign of [-1, 1]) {
-      const d = numberToF16((sign * extreme * 10) / steps);
+  for (let code = 8; code >= 6; code -= 0.5) {
+    for (const d of [numberToF16(-extreme / code), numberToF16(extreme / code)]) {
       const scale = f16ToNumber(d);
       const inverse = invert(scale);
       let error = 0;
-      for (const value of x) error += (value - scale * clamp(Math.round(value * inverse), -8, 7)) ** 2;
+      for (let i = 0; i < GROUP; i++) {
+        const value = x[i] ?? 0;
+        const rest = value - scale * nearest(value * inverse, -8, 7);
+        error += rest * rest;
+      }
       if (error < bestError) [best, bestError] = [d, error];
     }
-    if (bestError === 0) break;
   }
   return best;
 }
@@ -130,11 +133,11 @@ function bestAffineScale(x: Float32Array, count: number): readonly [number, numb
   }
   let best: readonly [number, number] = [numberToF16((high - low) / 15), numberToF16(low)];
   let bestError = affineError(x, count, best);
-  for (let shrink = 0; shrink <= 6; shrink++) {
-    const trim = ((high - low) * shrink) / 60;
+  for (let shrink = 0; shrink <= 2; shrink++) {
+    const trim = ((high - low) * shrink) / 24;
     let d = (high - low - 2 * trim) / 15;
     let m = low + trim;
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       [d, m] = fitLine(x, count, d, m);
       const candidate = [numberToF16(d), numberToF16(m)] as const;
       const error = affineError(x, count, candidate);
@@ -150,8 +153,9 @@ function affineError(x: Float32Array, count: number, [d, m]: readonly [number, n
   const inverse = invert(scale);
   let error = 0;
   for (let i = 0; i < count; i++) {
-    const value = x[i] ?? 0;
-    error += (value - (scale * clamp(Math.round((value - minimum) * inverse), 0, 15) + minimum)) ** 2;
+    const value = (x[i] ?? 0) - minimum;
+    const rest = value - scale * nearest(value * inverse, 0, 15);
+    error += rest * rest;
   }
   return error;
 }
@@ -162,7 +166,7 @@ function fitLine(x: Float32Array, count: number, d: number, m: number): readonly
   let [sumQ, sumQQ, sumX, sumQX] = [0, 0, 0, 0];
   for (let i = 0; i < count; i++) {
     const value = x[i] ?? 0;
-    const q = clamp(Math.round((value - m) * inverse), 0, 15);
+    const q = nearest((value - m) * inverse, 0, 15);
     sumQ += q;
     sumQQ += q * q;
     sumX += value;
@@ -184,6 +188,8 @@ function invert(scale: number): number {
   return scale === 0 ? 0 : 1 / scale;
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
+/** The integer nearest to x between low and high. */
+function nearest(x: number, low: number, high: number): number {
+  const rounded = Math.floor(x + 0.5);
+  return rounded < low ? low : rounded > high ? high : rounded;
 }

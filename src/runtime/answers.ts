@@ -1,5 +1,6 @@
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
 import type { ChatTemplate } from '../text/chat_template.ts';
+import { StopMatcher } from '../text/stop_strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { checkMessages, Conversation } from './conversation.ts';
 import { checkFields, planSampling } from './sampling.ts';
@@ -96,9 +97,10 @@ export class Answers {
         return next && [...next.ids, ...generated];
       },
     };
+    // Before the wait: a stream that nobody reads must not hold up the requests behind it.
+    yield chunk({ role: 'assistant', content: '' }, null, []);
     const release = await this.#wait(signal);
     try {
-      yield chunk({ role: 'assistant', content: '' }, null, []);
       const turn = runTurn(session, tokenizer, input);
       for (;;) {
         const { value, done } = await turn.next();
@@ -138,15 +140,11 @@ export class Answers {
       webmla: { context_tokens: session.length, token_ids: ids },
       ...(usage && { usage }),
     });
+    const input = { ...this.#input(plan, signal), prompt, after: prompt, onLogits, shorten: () => null };
+    yield chunk('', null, []);
     const release = await this.#wait(signal);
     try {
-      const turn = runTurn(session, tokenizer, {
-        ...this.#input(plan, signal),
-        prompt,
-        after: prompt,
-        onLogits,
-        shorten: () => null,
-      });
+      const turn = runTurn(session, tokenizer, input);
       for (;;) {
         const { value, done } = await turn.next();
         if (done === true) {
@@ -164,8 +162,14 @@ export class Answers {
   #input(
     plan: SamplingPlan,
     signal: AbortSignal | undefined,
-  ): Pick<TurnInput, 'plan' | 'eosIds' | 'room' | 'signal'> {
-    return { plan, eosIds: this.#options.eosIds, room: this.#options.contextLength, signal };
+  ): Pick<TurnInput, 'plan' | 'matcher' | 'eosIds' | 'room' | 'signal'> {
+    return {
+      plan,
+      matcher: new StopMatcher(plan.stops),
+      eosIds: this.#options.eosIds,
+      room: this.#options.contextLength,
+      signal,
+    };
   }
 
   /** The messages that fit into `most` ids, or, where the answer's reserve is what does not fit, into the context. */

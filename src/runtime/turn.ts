@@ -1,5 +1,5 @@
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { StopMatcher } from '../text/stop_strings.ts';
+import type { StopMatcher } from '../text/stop_strings.ts';
 import { TextStream } from '../text/text_stream.ts';
 import type { SamplingPlan } from './sampling.ts';
 import type { LogitsSink, PrefillResult, Session } from './session.ts';
@@ -10,6 +10,7 @@ export interface TurnInput {
   /** Ids that the text goes on from, '' of them shown: the prompt of a completion; [] for a chat's answer. */
   readonly after: readonly number[];
   readonly plan: SamplingPlan;
+  readonly matcher: StopMatcher;
   readonly eosIds: ReadonlySet<number>;
   /** Positions of the cache. */
   readonly room: number;
@@ -42,9 +43,8 @@ export async function* runTurn(
   tokenizer: Tokenizer | null,
   input: TurnInput,
 ): AsyncGenerator<TurnPiece, TurnEnd> {
-  const { plan, eosIds, room, signal, onLogits } = input;
+  const { plan, matcher, eosIds, room, signal, onLogits } = input;
   const stream = tokenizer && new TextStream(tokenizer, { after: input.after });
-  const matcher = new StopMatcher(plan.stops);
   const generated: number[] = [];
   const limit = plan.maxTokens ?? Infinity;
   let prompt = input.prompt;

@@ -154,6 +154,7 @@ export interface WebMlaExtras {
   readonly token_ids?: readonly number[];
 }
 
+/** The first chunk has no text: it says that the request was accepted. */
 export interface ChatCompletionChunk {
   readonly id: string;
   readonly object: 'chat.completion.chunk';
@@ -187,6 +188,7 @@ export interface ChatCompletion {
   readonly webmla: WebMlaExtras;
 }
 
+/** The first chunk has no text, as above. */
 export interface CompletionChunk {
   readonly id: string;
   readonly object: 'text_completion';

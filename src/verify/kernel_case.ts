@@ -1,4 +1,4 @@
-import type { Kernel, PartChoice, PartVariants } from '../gpu/kernel.ts';
+import type { Binding, Kernel, PartChoice, PartVariants } from '../gpu/kernel.ts';
 import type { BufferLike, Dispatch, Pipelines } from '../gpu/pipelines.ts';
 import type { Step } from '../gpu/step.ts';
 
@@ -32,6 +32,8 @@ export interface KernelCase {
   /** Contents before the dispatch; `step` is filled in by the runner. */
   readonly buffers: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>;
   readonly expected: Readonly<Record<string, Expected>>;
+  /** As the kernel declares them for this case. */
+  bindings(): Readonly<Record<string, Binding>>;
   dispatch(pipelines: Pipelines, buffers: Readonly<Record<string, BufferLike>>): Dispatch;
 }
 
@@ -56,6 +58,7 @@ export function kernelCase<
     step: { position: 0, num_tokens: 1, num_splits: 1, split_len: 0, ...step },
     buffers,
     expected: definedOf(expected),
+    bindings: () => kernel.bindings(dims, parts),
     dispatch: (pipelines, given) => pipelines.dispatch(kernel, dims, parts, given),
   };
 }

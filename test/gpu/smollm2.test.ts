@@ -28,7 +28,10 @@ async function run(
     promptLogits: true,
   });
   try {
-    return await checkGolden(readGolden(folder), engineSubject(engine), longest);
+    const golden = readGolden(folder);
+    // With a rounded cache only ids are compared.
+    const compared = cacheDtype === 'f32' ? golden : { ...golden, logits: [] };
+    return await checkGolden(compared, engineSubject(engine), longest);
   } finally {
     engine.dispose();
   }
@@ -43,7 +46,6 @@ describe.each(['gqa', 'mla'] as const)('SmolLM2-135M-Instruct on Dawn, %s', (att
     expect(report.argmaxAll).toBe(256);
     expect(report.logits).toBeGreaterThan(600);
     expect(report.worstLogit).toBeLessThan(5e-3);
-    console.log(attention, 'f32 cache', report.worstLogit);
   });
 
   modelTest('f16 cache: the first 16 ids, 97 % of the argmaxes', async (models) => {
@@ -51,6 +53,5 @@ describe.each(['gqa', 'mla'] as const)('SmolLM2-135M-Instruct on Dawn, %s', (att
     expect(report.leftPaths).toEqual([]);
     expect(report.argmaxAll).toBe(256);
     expect(report.argmaxEqual).toBeGreaterThanOrEqual(0.97 * 256);
-    console.log(attention, 'f16 cache', report.worstLogit, report.argmaxEqual);
   });
 });
