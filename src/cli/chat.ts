@@ -46,10 +46,13 @@ async function converse(engine: LocalEngine, firstSystem: string | undefined): P
     messages = system === undefined ? [] : [{ role: 'system', content: system }];
   };
   restart();
-  terminal.on('SIGINT', () => {
+  const interrupt = (): void => {
     if (answering) answering.abort();
     else say('\n(Ctrl-D or /exit to leave)\n> ');
-  });
+  };
+  // On a terminal readline takes Ctrl-C as a key; elsewhere, or sent by another program, it is a signal.
+  terminal.on('SIGINT', interrupt);
+  process.on('SIGINT', interrupt);
   say(
     `${info.model}, ${info.attention}, on ${info.adapter.description || info.adapter.vendor}. /help for help.\n`,
   );
@@ -71,6 +74,7 @@ async function converse(engine: LocalEngine, firstSystem: string | undefined): P
     }
     terminal.prompt();
   }
+  process.off('SIGINT', interrupt);
   terminal.close();
   say('\n');
 }
