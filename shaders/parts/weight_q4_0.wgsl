@@ -10,15 +10,6 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return load_scale(group) * (vec4f(unpack4xU8(word & 0x0f0f0f0fu)) - 8.0);
 }
 
-fn dot_nibbles(w: vec4u, x: Group) -> f32 {
-  let low = w & vec4u(0x0f0f0f0fu);
-  let high = (w >> vec4u(4u)) & vec4u(0x0f0f0f0fu);
-  return dot(vec4f(unpack4xU8(low.x)), x.a) + dot(vec4f(unpack4xU8(low.y)), x.b)
-    + dot(vec4f(unpack4xU8(low.z)), x.c) + dot(vec4f(unpack4xU8(low.w)), x.d)
-    + dot(vec4f(unpack4xU8(high.x)), x.e) + dot(vec4f(unpack4xU8(high.y)), x.f)
-    + dot(vec4f(unpack4xU8(high.z)), x.g) + dot(vec4f(unpack4xU8(high.w)), x.h);
-}
-
 fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
   let index = row * in_groups + group;
   return load_scale(index) * (dot_nibbles(weight[index], x) - 8.0 * x_sum);

@@ -1,4 +1,4 @@
-import { openCheckpoint } from '../formats/checkpoint.ts';
+import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { inspectCheckpoint } from '../runtime/inspection.ts';
 import type { Inspection } from '../runtime/inspection.ts';
 import type { Arguments } from './arguments.ts';

@@ -4,7 +4,7 @@ import { WebMlaError } from '../core/errors.ts';
 import type { ByteSource } from '../formats/byte_source.ts';
 import { checkRange } from '../formats/byte_source.ts';
 import type { FetchProgress } from '../formats/stored_http.ts';
-import { openModelFiles } from '../formats/model_files.ts';
+import { openModelFiles } from '../formats/open_model_files.ts';
 import type { ModelFiles } from '../formats/model_files.ts';
 import type { HubOptions, ModelSource } from '../runtime/types.ts';
 

@@ -1,5 +1,5 @@
 import { WebMlaError } from '../core/errors.ts';
-import { openCheckpoint } from '../formats/checkpoint.ts';
+import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { tokenizerOf } from '../runtime/tokenizer_of.ts';
 import type { Arguments } from './arguments.ts';
 import { openFiles } from './node_files.ts';

@@ -1,15 +1,8 @@
 import type { ModelConfig } from '../core/config.ts';
 import { WebMlaError } from '../core/errors.ts';
+import type { Architecture } from './family.ts';
 import { llama } from './llama.ts';
 import { qwen2 } from './qwen2.ts';
-
-/** What one family of checkpoints looks like. One file a family: src/model/llama.ts, qwen2.ts. */
-export interface Architecture {
-  /** `model_type` values of config.json that it serves. */
-  readonly modelTypes: readonly string[];
-  /** Whether q_proj, k_proj and v_proj have biases; 'optional': as the file has them. */
-  readonly qkvBias: 'required' | 'optional';
-}
 
 /** Tensor names of one decoder layer, without `.weight` or `.bias`. The same in every family so far. */
 export interface LayerNames {

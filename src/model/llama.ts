@@ -1,4 +1,4 @@
-import type { Architecture } from './architecture.ts';
+import type { Architecture } from './family.ts';
 
 /**
  * LlamaForCausalLM and MistralForCausalLM (transformers, models/llama, models/mistral): RMSNorm, GQA with rotary embedding,

@@ -14,6 +14,7 @@ import { sample, SAMPLING_BYTES } from '../kernels/sample.ts';
 import { attentionLayout, splitCache } from './attention.ts';
 import type { AttentionLayout } from './attention.ts';
 import { PlanBuilder } from './plan_builder.ts';
+import type { PlanState } from './plan_state.ts';
 import type { DeviceEnds, DeviceLayer } from './weights.ts';
 
 /**
@@ -41,20 +42,6 @@ export interface Plan {
   /** Of greedy decoding, where the cache is short enough for one split. */
   readonly dispatchesPerToken: number;
   step(position: number, num_tokens: number): Step;
-}
-
-/** The buffers through which the host talks to the plan. */
-export interface PlanState {
-  readonly step: GPUBuffer;
-  readonly sampling: GPUBuffer;
-  /** u32 [context + spare]: ids by position, prompt and answer alike. */
-  readonly tokens: GPUBuffer;
-  readonly counts: GPUBuffer;
-  /** f32 [vocab_size] */
-  readonly logits: GPUBuffer;
-  /** f32 [chunk, promptLogitsStride] */
-  readonly promptLogits: GPUBuffer | null;
-  readonly promptLogitsStride: number;
 }
 
 export interface PlanOptions {

@@ -11,7 +11,7 @@ import type { CacheFormat, OUTPUT } from '../kernels/parts.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
 import { store_rows } from '../kernels/store_rows.ts';
 import type { AttentionLayout } from './attention.ts';
-import type { PlanState } from './plan.ts';
+import type { PlanState } from './plan_state.ts';
 import type { DeviceEnds, DeviceLayer, DeviceLinear } from './weights.ts';
 
 /** Rows of activations, [tokens of a step, ...]; each its own buffer, so that independent dispatches do not wait. */

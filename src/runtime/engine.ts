@@ -1,5 +1,6 @@
 import { asWebMlaError, WebMlaError } from '../core/errors.ts';
-import { openCheckpoint, parameterCount } from '../formats/checkpoint.ts';
+import { parameterCount } from '../formats/checkpoint.ts';
+import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { ModelFiles } from '../formats/model_files.ts';
 import { openGpu } from '../gpu/device.ts';

@@ -1,5 +1,5 @@
 import { asWebMlaError } from '../core/errors.ts';
-import { openModelFiles } from '../formats/model_files.ts';
+import { openModelFiles } from '../formats/open_model_files.ts';
 import type { ModelStore } from '../formats/model_store.ts';
 import type { FetchProgress } from '../formats/stored_http.ts';
 import { LocalEngine } from './engine.ts';

@@ -4,7 +4,7 @@ import type { WeightFormat } from '../core/packed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { asIsFormat, isKeptExactly, readFloats, readPacked } from '../formats/tensor_data.ts';
 import { layerNames } from '../model/architecture.ts';
-import type { Architecture } from '../model/architecture.ts';
+import type { Architecture } from '../model/family.ts';
 import type { WeightChoice } from './types.ts';
 
 /** Formats of `weights`: embeddings suffer most from few bits, so q4 keeps them at 8. */

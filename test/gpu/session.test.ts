@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test, vi } from 'vitest';
 import { openNodeFiles } from '../../src/cli/node_files.ts';
-import { openCheckpoint } from '../../src/formats/checkpoint.ts';
+import { openCheckpoint } from '../../src/formats/open_checkpoint.ts';
 import type { Sampling } from '../../src/kernels/sample.ts';
 import { sample } from '../../src/reference/sample.ts';
 import { loadModel } from '../../src/runtime/load.ts';

@@ -23,116 +23,44 @@ interface Shape {
   readonly splits: number;
 }
 
+/** name | groups, heads per group, row | K | V | rope (offset and length each) | tokens, position, splits */
+// prettier-ignore
 const SHAPES: readonly Shape[] = [
-  {
-    name: 'one head, first token',
-    groups: 1,
-    heads_per_group: 1,
-    row_dim: 8,
-    qk: [0, 4],
-    v: [4, 4],
-    rope: [0, 0],
-    tokens: 1,
-    position: 0,
-    splits: 1,
-  },
-  {
-    name: 'GQA 4:2',
-    groups: 2,
-    heads_per_group: 2,
-    row_dim: 32,
-    qk: [0, 16],
-    v: [16, 16],
-    rope: [0, 16],
-    tokens: 1,
-    position: 70,
-    splits: 1,
-  },
-  {
-    name: 'GQA 9:3, splits',
-    groups: 3,
-    heads_per_group: 3,
-    row_dim: 128,
-    qk: [0, 64],
-    v: [64, 64],
-    rope: [0, 64],
-    tokens: 1,
-    position: 199,
-    splits: 3,
-  },
-  {
-    name: 'MLA, V a prefix of K',
-    groups: 1,
-    heads_per_group: 9,
-    row_dim: 96,
-    qk: [0, 96],
-    v: [0, 64],
-    rope: [64, 32],
-    tokens: 1,
-    position: 130,
-    splits: 2,
-  },
-  {
-    name: 'MLA exact',
-    groups: 1,
-    heads_per_group: 6,
-    row_dim: 384,
-    qk: [192, 192],
-    v: [0, 192],
-    rope: [0, 192],
-    tokens: 1,
-    position: 65,
-    splits: 1,
-  },
-  {
-    name: 'DeepSeek row',
-    groups: 1,
-    heads_per_group: 16,
-    row_dim: 576,
-    qk: [0, 576],
-    v: [0, 512],
-    rope: [512, 64],
-    tokens: 1,
-    position: 20,
-    splits: 1,
-  },
-  {
-    name: 'prefill from nothing',
-    groups: 2,
-    heads_per_group: 3,
-    row_dim: 32,
-    qk: [0, 16],
-    v: [16, 16],
-    rope: [0, 16],
-    tokens: 37,
-    position: 0,
-    splits: 1,
-  },
-  {
-    name: 'prefill behind a prefix, splits',
-    groups: 1,
-    heads_per_group: 5,
-    row_dim: 48,
-    qk: [0, 48],
-    v: [0, 32],
-    rope: [32, 16],
-    tokens: 7,
-    position: 100,
-    splits: 4,
-  },
+  shape('one head, first token', [1, 1, 8], [0, 4], [4, 4], [0, 0], [1, 0, 1]),
+  shape('GQA 4:2', [2, 2, 32], [0, 16], [16, 16], [0, 16], [1, 70, 1]),
+  shape('GQA 9:3, splits', [3, 3, 128], [0, 64], [64, 64], [0, 64], [1, 199, 3]),
+  shape('MLA, V a prefix of K', [1, 9, 96], [0, 96], [0, 64], [64, 32], [1, 130, 2]),
+  shape('MLA exact', [1, 6, 384], [192, 192], [0, 192], [0, 192], [1, 65, 1]),
+  shape('DeepSeek row', [1, 16, 576], [0, 576], [0, 512], [512, 64], [1, 20, 1]),
+  shape('prefill from nothing', [2, 3, 32], [0, 16], [16, 16], [0, 16], [37, 0, 1]),
+  shape('prefill behind a prefix, splits', [1, 5, 48], [0, 48], [0, 32], [32, 16], [7, 100, 4]),
 ];
+
+type Pair = readonly [number, number];
+type Triple = readonly [number, number, number];
+
+function shape(
+  name: string,
+  [groups, heads_per_group, row_dim]: Triple,
+  qk: Pair,
+  v: Pair,
+  rope: Pair,
+  [tokens, position, splits]: Triple,
+): Shape {
+  return { name, groups, heads_per_group, row_dim, qk, v, rope, tokens, position, splits };
+}
 
 export function attentionCases(): KernelCase[] {
   return (['f32', 'f16'] as const).flatMap((cache) =>
-    SHAPES.map((shape, index) => attentionCase(shape, cache, index)),
+    SHAPES.map((one, index) => attentionCase(one, cache, index)),
   );
 }
 
-function attentionCase(shape: Shape, cacheFormat: CacheFormat, index: number): KernelCase {
-  const { groups, heads_per_group, row_dim, tokens, position, splits } = shape;
-  const [qk_offset, qk_dim] = shape.qk;
-  const [v_offset, v_dim] = shape.v;
-  const [rope_offset, rope_dim] = shape.rope;
+function attentionCase(one: Shape, cacheFormat: CacheFormat, index: number): KernelCase {
+  const { groups, heads_per_group, row_dim, tokens, position, splits } = one;
+  const [qk_offset, qk_dim] = one.qk;
+  const [v_offset, v_dim] = one.v;
+  const [rope_offset, rope_dim] = one.rope;
   const m = new Material(7000 + index);
   const num_heads = groups * heads_per_group;
   const max_len = position + tokens + 3;
@@ -182,7 +110,7 @@ function attentionCase(shape: Shape, cacheFormat: CacheFormat, index: number): K
   };
   const out = attention_combine(parts, v_dim);
   return kernelCase(partialKernel, {
-    name: `${shape.name} (${tokens} at ${position})`,
+    name: `${one.name} (${tokens} at ${position})`,
     dims,
     parts: { cache: cacheFormat },
     step: { position, num_tokens: tokens, num_splits: splits, split_len },

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { unpack } from '../../../src/core/packed.ts';
 import { quantize } from '../../../src/core/quantize.ts';
-import { openCheckpoint, parameterCount } from '../../../src/formats/checkpoint.ts';
+import { parameterCount } from '../../../src/formats/checkpoint.ts';
+import { openCheckpoint } from '../../../src/formats/open_checkpoint.ts';
 import type { Checkpoint } from '../../../src/formats/checkpoint.ts';
 import { packedCheckpointTensors } from '../../../src/formats/packed_checkpoint.ts';
 import { writeSafetensors } from '../../../src/formats/safetensors_writer.ts';

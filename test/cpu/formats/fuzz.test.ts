@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { WebMlaError } from '../../../src/core/errors.ts';
 import { quantize } from '../../../src/core/quantize.ts';
 import type { ByteSource } from '../../../src/formats/byte_source.ts';
-import { openCheckpoint } from '../../../src/formats/checkpoint.ts';
+import { openCheckpoint } from '../../../src/formats/open_checkpoint.ts';
 import { decodeBlocks } from '../../../src/formats/ggml_blocks.ts';
 import { readGguf } from '../../../src/formats/gguf.ts';
 import { listedFiles } from '../../../src/formats/listed_files.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ModelConfig, RopeScaling } from '../../../src/core/config.ts';
 import { ropeFrequencies } from '../../../src/core/rope.ts';
-import { openCheckpoint } from '../../../src/formats/checkpoint.ts';
+import { openCheckpoint } from '../../../src/formats/open_checkpoint.ts';
 import { parseConfig } from '../../../src/formats/hf_config.ts';
 import { hfName } from '../../../src/formats/gguf_names.ts';
 import { readFloats, readPacked } from '../../../src/formats/tensor_data.ts';

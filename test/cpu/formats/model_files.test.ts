@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseHubId, parseHubPage } from '../../../src/formats/hub_files.ts';
-import { openModelFiles } from '../../../src/formats/model_files.ts';
+import { openModelFiles } from '../../../src/formats/open_model_files.ts';
 import { startHub } from '../../servers/hub_server.ts';
 import { FakeDirectory } from './fake_opfs.ts';
 import { bytesOf } from './memory_files.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { WebMlaError } from '../../../src/core/errors.ts';
-import { openCheckpoint } from '../../../src/formats/checkpoint.ts';
-import { openModelFiles } from '../../../src/formats/model_files.ts';
+import { openCheckpoint } from '../../../src/formats/open_checkpoint.ts';
+import { openModelFiles } from '../../../src/formats/open_model_files.ts';
 import { ModelStore } from '../../../src/formats/model_store.ts';
 import type { FetchProgress } from '../../../src/formats/stored_http.ts';
 import { sha256 } from '../../servers/hub_server.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest';
-import { openCheckpoint } from '../../../src/formats/checkpoint.ts';
-import { openModelFiles } from '../../../src/formats/model_files.ts';
-import type { ModelAddress, ModelFilesOptions } from '../../../src/formats/model_files.ts';
+import { openCheckpoint } from '../../../src/formats/open_checkpoint.ts';
+import { openModelFiles } from '../../../src/formats/open_model_files.ts';
+import type { ModelAddress, ModelFilesOptions } from '../../../src/formats/open_model_files.ts';
 import { writeSafetensors } from '../../../src/formats/safetensors_writer.ts';
 import { readFloats } from '../../../src/formats/tensor_data.ts';
 import { startHub } from '../../servers/hub_server.ts';
