@@ -1,7 +1,7 @@
 import { openNodeFiles } from '../src/cli/node_files.ts';
 import type { ModelConfig } from '../src/core/config.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention } from '../src/core/layers.ts';
-import { openCheckpoint } from '../src/formats/checkpoint.ts';
+import { openCheckpoint } from '../src/formats/open_checkpoint.ts';
 import { architectureOf } from '../src/model/architecture.ts';
 import { WeightReader } from '../src/runtime/weight_reader.ts';
 

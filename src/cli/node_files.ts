@@ -17,11 +17,17 @@ import type { HubOptions, ModelSource } from '../runtime/types.ts';
  */
 export async function openFiles(
   model: ModelSource,
-  hub?: HubOptions,
+  hub: HubOptions = hubOfEnvironment(),
   onProgress?: (progress: FetchProgress) => void,
 ): Promise<ModelFiles> {
   if (typeof model === 'string' && (isPath(model) || (await exists(model)))) return openNodeFiles(model);
-  return openModelFiles(model, { ...(hub && { hub }), ...(onProgress && { onProgress }) });
+  return openModelFiles(model, { hub, ...(onProgress && { onProgress }) });
+}
+
+/** HF_ENDPOINT and HF_TOKEN, as Hugging Face's own tools take them. */
+function hubOfEnvironment(): HubOptions {
+  const { HF_ENDPOINT: url, HF_TOKEN: accessToken } = process.env;
+  return { ...(url && { url }), ...(accessToken && { accessToken }) };
 }
 
 function isPath(text: string): boolean {

@@ -12,7 +12,7 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
   webmla chat     --model PATH [--system TEXT]
 
 PATH is a folder in Hugging Face layout, a .safetensors file beside its config.json, a .gguf file, an http(s) address of
-either, or a Hub id (owner/name). What begins with / or . is never looked up on the Hub.
+either, or a Hub id (owner/name). What begins with / or . is never looked up on the Hub. HF_ENDPOINT and HF_TOKEN are used.
 
 How a model runs (generate, chat):
   --attention gqa|mla     default: what the checkpoint is; mla converts GQA without loss

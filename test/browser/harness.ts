@@ -1,4 +1,4 @@
-import { openModelFiles } from '../../src/formats/model_files.ts';
+import { openModelFiles } from '../../src/formats/open_model_files.ts';
 import { openGpu } from '../../src/gpu/device.ts';
 import { KERNEL_NAMES } from '../../src/kernels/index.ts';
 import { LocalEngine } from '../../src/runtime/engine.ts';

@@ -9,6 +9,7 @@ import { readSafetensors } from '../../src/formats/safetensors.ts';
 import { readFloats } from '../../src/formats/tensor_data.ts';
 import { CLI, json, requireCli, webmla } from '../command_line.ts';
 import { modelTest } from '../models.ts';
+import { startHub } from '../servers/hub_server.ts';
 import { serveFolders } from '../servers/static_server.ts';
 
 /** The built command line, as a user or an outside check calls it. */
@@ -169,6 +170,29 @@ describe('generate', () => {
     expect((await json(...sampled, '--seed', '-5'))['tokenIds']).toEqual(a['tokenIds']);
     const plain = await webmla(...story);
     expect(plain.stdout).toBe(`${String(greedy['text'])}\n`);
+  });
+
+  test('from the Hub, which HF_ENDPOINT may name', async () => {
+    const names = ['config.json', 'model.safetensors'];
+    const files = names.map((name) => [name, new Uint8Array(readFileSync(join(FIXTURE, name)))] as const);
+    const hub = await startHub({ 'owner/llama': Object.fromEntries(files) });
+    process.env['HF_ENDPOINT'] = hub.url;
+    try {
+      const got = await json(
+        'generate',
+        '--model',
+        'owner/llama',
+        '--prompt-ids',
+        '5,6',
+        '--max-tokens',
+        '2',
+      );
+      expect(got['completionTokens']).toBe(2);
+      expect(hub.requests.some((line) => line.includes('/owner/llama/resolve/'))).toBe(true);
+    } finally {
+      delete process.env['HF_ENDPOINT'];
+      await hub.close();
+    }
   });
 
   test('from an address, by ranges', async () => {

@@ -1,0 +1,73 @@
+import type { ModelSource } from '../../index.ts';
+import { fieldsOf, textOr } from '../plain_data.ts';
+import { EMBEDDED_MODEL } from './embedded_model.ts';
+
+/** A model that a person chose. */
+export type ModelChoice =
+  | { readonly kind: 'embedded' }
+  /** http(s) address or Hub id */
+  | { readonly kind: 'address'; readonly address: string }
+  | {
+      readonly kind: 'local';
+      readonly name: string;
+      readonly source: readonly File[] | FileSystemDirectoryHandle;
+    };
+
+/** What of a choice can be stored. Files of the person's disk have to be chosen again after a reload. */
+export type ModelKey =
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'local'; readonly name: string };
+
+export const EMBEDDED: ModelChoice & ModelKey = { kind: 'embedded' };
+
+/** Where createEngine finds it. */
+export function sourceOf(choice: ModelChoice): ModelSource {
+  if (choice.kind === 'embedded') return new URL(EMBEDDED_MODEL.path, document.baseURI);
+  if (choice.kind === 'address') return choice.address;
+  return choice.source;
+}
+
+/**
+ * What a person typed, or `?model=`: an address on the page's own server may be relative, if it begins with a dot or a
+ * slash; anything else is for the engine to judge.
+ */
+export function addressChoice(text: string): ModelChoice & ModelKey {
+  const typed = text.trim();
+  const address = /^\.{0,2}\//.test(typed) ? new URL(typed, document.baseURI).href : typed;
+  const embedded = new URL(EMBEDDED_MODEL.path, document.baseURI).href;
+  return address === embedded ? EMBEDDED : { kind: 'address', address };
+}
+
+export function localChoice(files: readonly File[]): ModelChoice {
+  const [first] = files;
+  const folder = first?.webkitRelativePath.split('/')[0] ?? '';
+  const name = folder !== '' ? folder : files.length === 1 && first ? first.name : `${files.length} files`;
+  return { kind: 'local', name, source: files };
+}
+
+export function keyOf(choice: ModelChoice): ModelKey {
+  return choice.kind === 'local' ? { kind: 'local', name: choice.name } : choice;
+}
+
+export function sameModel(a: ModelKey, b: ModelKey): boolean {
+  if (a.kind === 'address') return b.kind === 'address' && a.address === b.address;
+  return a.kind === b.kind && labelOf(a) === labelOf(b);
+}
+
+/** For display: the last part of a long address or Hub id. */
+export function labelOf(key: ModelKey): string {
+  if (key.kind === 'embedded') return EMBEDDED_MODEL.name;
+  if (key.kind === 'local') return key.name;
+  const path = URL.canParse(key.address) ? new URL(key.address).pathname : key.address;
+  return path.split('/').findLast((part) => part !== '') ?? key.address;
+}
+
+/** @returns null when it is none */
+export function parseKey(stored: unknown): ModelKey | null {
+  const { kind, address, name } = fieldsOf(stored);
+  if (kind === 'embedded') return EMBEDDED;
+  if (kind === 'address' && typeof address === 'string') return { kind, address };
+  if (kind === 'local') return { kind, name: textOr(name, 'local files') };
+  return null;
+}
