@@ -30,6 +30,7 @@ export function convertExact(
   });
   const attention: MlaAttention = {
     form: 'mla',
+    latent: 'strict',
     kv_lora_rank: width,
     qk_rope_head_dim: width,
     qk_offset: width,
@@ -42,6 +43,8 @@ export function convertExact(
     unembed_out: selector(groups, head_dim, width, (j, i) => j * head_dim + i),
     o_proj,
     rope_pairs: Uint32Array.from({ length: width / 2 }, (_, p) => p % half),
+    rope_rebuild: null,
+    rope_mean: null,
   };
   const report: LayerReport = {
     layer,

@@ -93,6 +93,24 @@ export class ChatDriver {
     await this.button('Send').click();
   }
 
+  /** Drops files on the page that it first fetches itself. @param addresses absolute, or relative to the page */
+  async drop(addresses: readonly string[]): Promise<void> {
+    await this.page.evaluate(async (files) => {
+      const data = new DataTransfer();
+      for (const file of files) {
+        const answer = await fetch(file);
+        data.items.add(new File([await answer.blob()], file.slice(file.lastIndexOf('/') + 1)));
+      }
+      const tell = (type: string): boolean =>
+        document.body.dispatchEvent(
+          new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }),
+        );
+      tell('dragenter');
+      setTimeout(() => tell('drop'), 300);
+    }, addresses);
+    await this.page.getByText('Drop a .gguf, or the folder of a model').waitFor(PATIENCE);
+  }
+
   /** Until the answer at hand has ended. @returns the text of the last one */
   async answered(): Promise<string> {
     await this.button('Stop').waitFor({ state: 'detached', ...PATIENCE });

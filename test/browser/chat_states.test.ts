@@ -114,20 +114,8 @@ test('files that are dropped on the page are loaded', async () => {
   const chat = await ChatDriver.open(browser, site.url, { kept: SHORT });
   await chat.goto();
   await chat.ready();
-  await chat.page.evaluate(async () => {
-    const data = new DataTransfer();
-    for (const name of ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors']) {
-      const answer = await fetch(`./models/tiny-chat/${name}`);
-      data.items.add(new File([await answer.blob()], name));
-    }
-    const tell = (type: string): boolean =>
-      document.body.dispatchEvent(
-        new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }),
-      );
-    tell('dragenter');
-    setTimeout(() => tell('drop'), 300);
-  });
-  await chat.page.getByText('Drop a .gguf, or the folder of a model').waitFor(PATIENCE);
+  const names = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'model.safetensors'];
+  await chat.drop(names.map((name) => `./models/tiny-chat/${name}`));
   await chat.page.getByRole('button', { name: 'Model: 4 files' }).waitFor(PATIENCE);
   await chat.ready();
   await chat.send('Hello!');
