@@ -26,6 +26,7 @@ const OPTIONS = {
   text: { type: 'string' },
   special: { type: 'boolean' },
   system: { type: 'string' },
+  out: { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -37,6 +38,7 @@ const COMMANDS = {
   inspect: ['model', 'json'],
   tokenize: ['model', 'json', 'text', 'special'],
   chat: ['model', 'system', ...RUN_OPTIONS],
+  convert: ['model', 'json', 'out', 'method', 'cache-dtype'],
   generate: [
     'model',
     'json',

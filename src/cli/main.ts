@@ -2,6 +2,7 @@
 import { asWebMlaError } from '../core/errors.ts';
 import { Arguments } from './arguments.ts';
 import { chat } from './chat.ts';
+import { convert } from './convert.ts';
 import { generate } from './generate.ts';
 import { inspect, printInspection } from './inspect.ts';
 import { tokenize } from './tokenize.ts';
@@ -31,6 +32,15 @@ async function main(argv: readonly string[]): Promise<number> {
       case 'generate': {
         const generated = await generate(args, json ? () => {} : (text) => void process.stdout.write(text));
         print(json ? JSON.stringify(generated) : '');
+        return 0;
+      }
+      case 'convert': {
+        const converted = await convert(args);
+        print(
+          json
+            ? JSON.stringify(converted)
+            : `${converted.layers.length} layers, ${converted.kvBytesPerToken} bytes a token`,
+        );
         return 0;
       }
       case 'chat':

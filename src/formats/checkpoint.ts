@@ -1,5 +1,6 @@
 import type { GenerationConfig, ModelConfig } from '../core/config.ts';
 import type { JsonObject } from './json_source.ts';
+import type { LatentConfig } from './latent_config.ts';
 import type { TensorEntry } from './tensor_entry.ts';
 import type { TokenizerFiles } from './tokenizer_files.ts';
 
@@ -10,6 +11,8 @@ export interface Checkpoint {
   readonly config: ModelConfig;
   /** config.json as it stands; of a GGUF, its metadata under the names of config.json. */
   readonly rawConfig: JsonObject;
+  /** Of a checkpoint that webmla converted: what its layers are. null: GQA, as trained. */
+  readonly latent: LatentConfig | null;
   readonly generation: GenerationConfig;
   /** null when there is no tokenizer.json; of a GGUF then see ggufMetadata. */
   readonly tokenizerFiles: TokenizerFiles | null;

@@ -51,6 +51,7 @@ export async function openGgufCheckpoint(
     kind: 'gguf',
     config,
     rawConfig,
+    latent: null,
     generation: { ...ggufGenerationConfig(metadata), ...(await readGeneration(files, signal)) },
     tokenizerFiles: await readTokenizerFiles(files, signal),
     ggufMetadata: metadata,

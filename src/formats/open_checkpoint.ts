@@ -5,6 +5,7 @@ import { readGeneration } from './generation_file.ts';
 import { parseConfig } from './hf_config.ts';
 import { byHfName, tieEmbeddings } from './hf_names.ts';
 import { readJsonObject } from './json_source.ts';
+import { parseLatentConfig } from './latent_config.ts';
 import type { ModelFiles } from './model_files.ts';
 import { openSafetensorsTensors } from './safetensors_shards.ts';
 import { readTokenizerFiles } from './tokenizer_files.ts';
@@ -38,6 +39,7 @@ async function openSafetensorsCheckpoint(files: ModelFiles, signal?: AbortSignal
     kind: 'safetensors',
     config: { ...config, tie_word_embeddings },
     rawConfig,
+    latent: parseLatentConfig(rawConfig, config, configFile.name),
     generation: await readGeneration(files, signal),
     tokenizerFiles: await readTokenizerFiles(files, signal),
     ggufMetadata: null,

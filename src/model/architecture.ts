@@ -11,6 +11,13 @@ export interface LayerNames {
   readonly k_proj: string;
   readonly v_proj: string;
   readonly o_proj: string;
+  /** Of converted checkpoints; see convert/latent_checkpoint.ts. */
+  readonly kv_a_proj: string;
+  readonly embed_q: string;
+  readonly unembed_out: string;
+  readonly rope_pairs: string;
+  readonly rope_rebuild: string;
+  readonly rope_mean: string;
   readonly post_attention_layernorm: string;
   readonly gate_proj: string;
   readonly up_proj: string;
@@ -25,6 +32,12 @@ export function layerNames(layer: number): LayerNames {
     k_proj: `${prefix}.self_attn.k_proj`,
     v_proj: `${prefix}.self_attn.v_proj`,
     o_proj: `${prefix}.self_attn.o_proj`,
+    kv_a_proj: `${prefix}.self_attn.kv_a_proj`,
+    embed_q: `${prefix}.self_attn.embed_q`,
+    unembed_out: `${prefix}.self_attn.unembed_out`,
+    rope_pairs: `${prefix}.self_attn.rope_pairs`,
+    rope_rebuild: `${prefix}.self_attn.rope_rebuild`,
+    rope_mean: `${prefix}.self_attn.rope_mean`,
     post_attention_layernorm: `${prefix}.post_attention_layernorm`,
     gate_proj: `${prefix}.mlp.gate_proj`,
     up_proj: `${prefix}.mlp.up_proj`,

@@ -71,10 +71,11 @@ export class LocalEngine implements EngineCore {
   static async create(options: LocalEngineOptions): Promise<LocalEngine> {
     const started = performance.now();
     const onProgress = options.onProgress ?? (() => {});
-    const attention = attentionForm(options.attention);
+    const wanted = attentionForm(options.attention);
     const gpu = await openGpu(options.gpu);
     try {
       const checkpoint = await openCheckpoint(options.files, options.signal);
+      const attention = formOf(checkpoint, wanted);
       const files = tokenizerFilesOf(checkpoint);
       const tokenizer = files && createTokenizer(files);
       const template = files && createChatTemplate(files.tokenizerConfig['chat_template']);
@@ -163,10 +164,20 @@ export class LocalEngine implements EngineCore {
   }
 }
 
+/** What a checkpoint is, unless something else is wanted. @throws WebMlaError `unsupported`: there is no way back from MLA */
+function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | undefined): AttentionForm {
+  if (!latent) return wanted ?? 'gqa';
+  if (wanted !== 'gqa') return 'mla';
+  throw new WebMlaError(
+    'unsupported',
+    `${name}: attention: expected 'mla', got 'gqa'`,
+    'This checkpoint was converted; GQA runs from the original.',
+  );
+}
+
 /** @throws WebMlaError `bad_request`, `unsupported` for a method that is not there yet */
-function attentionForm(attention: EngineOptions['attention']): AttentionForm {
-  if (attention === undefined || attention === 'gqa') return 'gqa';
-  if (attention === 'mla') return 'mla';
+function attentionForm(attention: EngineOptions['attention']): AttentionForm | undefined {
+  if (attention === undefined || attention === 'gqa' || attention === 'mla') return attention;
   const { form, method } = attention;
   if (form !== 'mla') {
     throw new WebMlaError(

@@ -1,3 +1,4 @@
+import { latentShape } from '../core/layers.ts';
 import { parameterCount } from '../formats/checkpoint.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { longestContext, whyUnsupported } from '../model/architecture.ts';
@@ -31,15 +32,17 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
     contextLength: longestContext(config),
     kvBytesPerToken: kvBytes(checkpoint),
     tokenizer: tokenizer && { type: tokenizer.type, vocabSize: tokenizer.vocabSize },
-    convertible: whyUnsupported(config) ?? true,
+    convertible: checkpoint.latent ? 'it is converted already' : (whyUnsupported(config) ?? true),
   };
 }
 
-function kvBytes({ config, rawConfig }: Checkpoint): Inspection['kvBytesPerToken'] {
+function kvBytes({ config, rawConfig, latent }: Checkpoint): Inspection['kvBytesPerToken'] {
   const f16 = 2;
   const gqa = config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim * f16;
   const rank = rawConfig['kv_lora_rank'];
   const rope = rawConfig['qk_rope_head_dim'];
+  if (latent)
+    return { gqa, mla: latent.layers.reduce((sum, layer) => sum + latentShape(layer).row_dim, 0) * f16 };
   // Native MLA caches its latent; GQA that can be converted caches as much as before (exact).
   if (typeof rank === 'number' && typeof rope === 'number') {
     return { gqa, mla: config.num_hidden_layers * (rank + rope) * f16 };

@@ -69,15 +69,20 @@ export async function loadModel(
       options.onProgress({ stage, loaded, total, unit: 'layers' });
     for (let i = 0; i < total; i++) {
       throwIfAborted(options.signal);
-      const original = await reader.layer(i);
-      let layer: DecoderLayer = original;
-      if (options.attention === 'mla') {
+      const latent = checkpoint.latent?.layers[i];
+      let layer: DecoderLayer;
+      if (latent) {
+        layer = await reader.latentLayer(i, latent);
+      } else if (options.attention === 'mla') {
+        const original = await reader.layer(i);
         const started = performance.now();
         const converted = convertExact(config, i, original.self_attn);
         layer = { ...original, self_attn: converted.attention };
         reports.push(converted.report);
         convertMs += performance.now() - started;
         report('convert', i + 1);
+      } else {
+        layer = await reader.layer(i);
       }
       layers.push(await watchMemory(gpu.device, `layer ${i}`, () => uploader.layer(`layers.${i}`, layer)));
       throwIfFailed(gpu);
@@ -110,7 +115,7 @@ export async function loadModel(
       contextLength,
       weightBytes,
       formatBytes: uploader.formatBytes,
-      conversion: options.attention === 'mla' ? reports : null,
+      conversion: reports.length > 0 ? reports : null,
       convertMs,
       notes: reader.notes(),
     };

@@ -1,8 +1,10 @@
 import { WebMlaError } from '../core/errors.ts';
-import type { DecoderEnds, DecoderLayer, GqaAttention, Linear } from '../core/layers.ts';
+import { latentShape } from '../core/layers.ts';
+import type { DecoderEnds, DecoderLayer, GqaAttention, Linear, MlaAttention } from '../core/layers.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { asIsFormat, isKeptExactly, readFloats, readPacked } from '../formats/tensor_data.ts';
+import type { LatentLayer } from '../formats/latent_config.ts';
 import { layerNames } from '../model/architecture.ts';
 import type { Architecture } from '../model/family.ts';
 import type { WeightChoice } from './types.ts';
@@ -39,22 +41,63 @@ export class WeightReader {
     this.#signal = signal;
   }
 
+  /** A layer as it was trained. */
   async layer(index: number): Promise<DecoderLayer<GqaAttention>> {
-    const { hidden_size, intermediate_size, num_attention_heads, num_key_value_heads, head_dim } =
-      this.#checkpoint.config;
+    const { hidden_size, num_attention_heads, num_key_value_heads, head_dim } = this.#checkpoint.config;
     const names = layerNames(index);
     const q = num_attention_heads * head_dim;
     const kv = num_key_value_heads * head_dim;
-    const qkvBias = this.#architecture.qkvBias;
+    const { qkvBias } = this.#architecture;
+    return this.#around(index, {
+      form: 'gqa',
+      q_proj: await this.#linear(names.q_proj, q, hidden_size, qkvBias),
+      k_proj: await this.#linear(names.k_proj, kv, hidden_size, qkvBias),
+      v_proj: await this.#linear(names.v_proj, kv, hidden_size, qkvBias),
+      o_proj: await this.#linear(names.o_proj, hidden_size, q, 'optional'),
+    });
+  }
+
+  /** A layer of a checkpoint that webmla converted (convert/latent_checkpoint.ts). */
+  async latentLayer(index: number, layer: LatentLayer): Promise<DecoderLayer<MlaAttention>> {
+    const {
+      hidden_size,
+      num_attention_heads,
+      num_key_value_heads: groups,
+      head_dim,
+    } = this.#checkpoint.config;
+    const { row_dim, qk_dim, v_dim } = latentShape(layer);
+    const { latent, kv_lora_rank, qk_rope_head_dim } = layer;
+    const names = layerNames(index);
+    const { embed_q, unembed_out, rope_mean } = names;
+    const q = num_attention_heads * head_dim;
+    const up = FORMATS[this.#weights].matrix;
+    return this.#around(index, {
+      form: 'mla',
+      ...layer,
+      groups,
+      q_proj: await this.#linear(names.q_proj, q, hidden_size, 'optional'),
+      kv_a_proj: await this.#linear(names.kv_a_proj, row_dim, hidden_size, 'optional'),
+      embed_q: await this.#matrix(`${embed_q}.weight`, groups * qk_dim, head_dim, up),
+      unembed_out: await this.#matrix(`${unembed_out}.weight`, groups * head_dim, v_dim, up),
+      o_proj: await this.#linear(names.o_proj, hidden_size, q, 'optional'),
+      rope_pairs: await this.#ropePairs(names.rope_pairs, qk_rope_head_dim / 2),
+      rope_rebuild:
+        latent === 'recon' && qk_rope_head_dim > 0
+          ? await this.#linear(names.rope_rebuild, qk_rope_head_dim, kv_lora_rank, 'optional')
+          : null,
+      rope_mean:
+        latent === 'reuse' && this.#checkpoint.tensors.has(rope_mean)
+          ? await this.#vector(rope_mean, qk_rope_head_dim)
+          : null,
+    });
+  }
+
+  async #around<A>(index: number, self_attn: A): Promise<DecoderLayer<A>> {
+    const { hidden_size, intermediate_size } = this.#checkpoint.config;
+    const names = layerNames(index);
     return {
       input_layernorm: await this.#vector(`${names.input_layernorm}.weight`, hidden_size),
-      self_attn: {
-        form: 'gqa',
-        q_proj: await this.#linear(names.q_proj, q, hidden_size, qkvBias),
-        k_proj: await this.#linear(names.k_proj, kv, hidden_size, qkvBias),
-        v_proj: await this.#linear(names.v_proj, kv, hidden_size, qkvBias),
-        o_proj: await this.#linear(names.o_proj, hidden_size, q, 'optional'),
-      },
+      self_attn,
       post_attention_layernorm: await this.#vector(`${names.post_attention_layernorm}.weight`, hidden_size),
       mlp: {
         gate_proj: await this.#linear(names.gate_proj, intermediate_size, hidden_size, 'optional'),
@@ -104,6 +147,21 @@ export class WeightReader {
 
   async #vector(name: string, length: number): Promise<Float32Array<ArrayBuffer>> {
     return readFloats(this.#entry(name), [length], this.#signal);
+  }
+
+  /** @throws WebMlaError `bad_tensor` for what is no frequency */
+  async #ropePairs(name: string, pairs: number): Promise<Uint32Array<ArrayBuffer>> {
+    if (pairs === 0) return new Uint32Array(0);
+    const values = await this.#vector(name, pairs);
+    const frequencies = this.#checkpoint.config.head_dim / 2;
+    const wrong = values.find((f) => !Number.isInteger(f) || f < 0 || f >= frequencies);
+    if (wrong !== undefined) {
+      throw new WebMlaError(
+        'bad_tensor',
+        `${name}: expected frequencies from 0 to ${frequencies - 1}, got ${wrong}`,
+      );
+    }
+    return Uint32Array.from(values);
   }
 
   #entry(name: string): Parameters<typeof readFloats>[0] {

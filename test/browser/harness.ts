@@ -7,7 +7,7 @@ import { verifyKernels } from '../../src/verify/run.ts';
 import type { CaseResult } from '../../src/verify/run.ts';
 import { engineSubject } from '../engine_subject.ts';
 import { checkGolden } from '../golden_check.ts';
-import type { GoldenReport } from '../golden_check.ts';
+import type { GoldenEffort, GoldenReport } from '../golden_check.ts';
 import type { Golden } from '../goldens.ts';
 
 /** What the tests run inside a page: the same checks as on Dawn. Bundled by bundle_harness.ts. */
@@ -18,7 +18,7 @@ export interface Harness {
     model: string,
     golden: Golden,
     options: Pick<LocalEngineOptions, 'attention' | 'weights' | 'cacheDtype' | 'contextLength'>,
-    longest?: number,
+    effort?: GoldenEffort,
   ): Promise<GoldenReport>;
 }
 
@@ -30,11 +30,11 @@ const harness: Harness = {
     if (failure) throw failure;
     return results;
   },
-  async golden(model, golden, options, longest) {
+  async golden(model, golden, options, effort) {
     const files = await openModelFiles(model, { store: null });
     const engine = await LocalEngine.create({ ...options, files, gpu: navigator.gpu, promptLogits: true });
     try {
-      return await checkGolden(golden, engineSubject(engine), longest ?? Infinity);
+      return await checkGolden(golden, engineSubject(engine), effort);
     } finally {
       engine.dispose();
     }

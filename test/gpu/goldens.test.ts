@@ -17,7 +17,6 @@ async function run(
   path: string,
   golden: string,
   options: Pick<LocalEngineOptions, 'attention' | 'weights' | 'cacheDtype'>,
-  longest?: number,
 ): Promise<GoldenReport> {
   const engine = await LocalEngine.create({
     ...options,
@@ -26,7 +25,7 @@ async function run(
     promptLogits: true,
   });
   try {
-    return await checkGolden(readGolden(golden, 256), engineSubject(engine), longest);
+    return await checkGolden(readGolden(golden, 256), engineSubject(engine));
   } finally {
     engine.dispose();
   }

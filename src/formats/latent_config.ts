@@ -1,0 +1,76 @@
+import type { ModelConfig } from '../core/config.ts';
+import type { LatentForm, MlaAttention } from '../core/layers.ts';
+import { ConfigFields } from './config_fields.ts';
+import { isJsonObject } from './json_source.ts';
+import type { JsonObject } from './json_source.ts';
+
+/**
+ * `webmla` in the config.json of a converted checkpoint: what its attention layers are. The rest of config.json stays as it was,
+ * except `architectures`, so that no other program takes the folder for the model that it was made from.
+ */
+
+export const LATENT_ARCHITECTURE = 'WebMlaForCausalLM';
+const VERSION = 1;
+const FORMS: readonly LatentForm[] = ['strict', 'reuse', 'recon'];
+const CACHE_DTYPES = ['f32', 'f16', 'int8', 'int4'] as const;
+
+export type StoredCacheDtype = (typeof CACHE_DTYPES)[number];
+
+/** Widths of one layer; see MlaAttention. */
+export type LatentLayer = Pick<MlaAttention, 'latent' | 'kv_lora_rank' | 'qk_rope_head_dim' | 'qk_offset'>;
+
+export interface LatentConfig {
+  /** What made it: 'exact', 'transmla', ... */
+  readonly method: string;
+  /** What the converter made the cache for: the default when it runs. */
+  readonly cacheDtype: StoredCacheDtype;
+  /** `architectures[0]` of the original. */
+  readonly architecture: string;
+  readonly layers: readonly LatentLayer[];
+}
+
+export function latentConfigJson(original: JsonObject, latent: LatentConfig): JsonObject {
+  return { ...original, architectures: [LATENT_ARCHITECTURE], webmla: { version: VERSION, ...latent } };
+}
+
+/** @returns null for a checkpoint that is not one of webmla's; @throws WebMlaError `bad_file`, `unsupported` for a newer version */
+export function parseLatentConfig(raw: JsonObject, config: ModelConfig, file: string): LatentConfig | null {
+  const section = raw['webmla'];
+  if (section === undefined) return null;
+  const outer = new ConfigFields(raw, file);
+  if (!isJsonObject(section)) return outer.refuse('webmla', 'an object');
+  const fields = new ConfigFields(section, `${file}: webmla`);
+  if (section['version'] !== VERSION) {
+    return fields.refuse('version', String(VERSION), 'unsupported', 'A newer version of webmla wrote it.');
+  }
+  const cacheDtype = CACHE_DTYPES.find((one) => one === section['cacheDtype']);
+  if (!cacheDtype) return fields.refuse('cacheDtype', `one of ${CACHE_DTYPES.join(', ')}`);
+  const layers: unknown = section['layers'];
+  if (!Array.isArray(layers) || layers.length !== config.num_hidden_layers) {
+    return fields.refuse('layers', `a list of ${config.num_hidden_layers} layers`);
+  }
+  return {
+    method: fields.text('method', ''),
+    architecture: fields.text('architecture', ''),
+    cacheDtype,
+    layers: layers.map((layer: unknown, i) => parseLayer(layer, `${file}: webmla.layers[${i}]`)),
+  };
+}
+
+function parseLayer(raw: unknown, file: string): LatentLayer {
+  const fields = new ConfigFields(isJsonObject(raw) ? raw : {}, file);
+  const latent = FORMS.find((form) => form === fields.raw['latent']);
+  if (!latent) return fields.refuse('latent', `one of ${FORMS.join(', ')}`);
+  const kv_lora_rank = fields.count('kv_lora_rank');
+  const qk_rope_head_dim = wholeOrZero(fields, 'qk_rope_head_dim');
+  if (qk_rope_head_dim % 2 !== 0) return fields.refuse('qk_rope_head_dim', 'an even number');
+  const qk_offset = wholeOrZero(fields, 'qk_offset');
+  if (qk_offset > (latent === 'strict' ? kv_lora_rank : 0)) {
+    return fields.refuse('qk_offset', latent === 'strict' ? `at most kv_lora_rank, ${kv_lora_rank}` : '0');
+  }
+  return { latent, kv_lora_rank, qk_rope_head_dim, qk_offset };
+}
+
+function wholeOrZero(fields: ConfigFields, key: string): number {
+  return fields.raw[key] === 0 ? 0 : fields.count(key);
+}
