@@ -27,6 +27,9 @@ const OPTIONS = {
   special: { type: 'boolean' },
   system: { type: 'string' },
   out: { type: 'string' },
+  shape: { type: 'string' },
+  contexts: { type: 'string' },
+  prefill: { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -38,6 +41,7 @@ const COMMANDS = {
   inspect: ['model', 'json'],
   tokenize: ['model', 'json', 'text', 'special'],
   chat: ['model', 'system', ...RUN_OPTIONS],
+  bench: ['model', 'json', 'shape', 'contexts', 'prefill', 'attention', 'cache-dtype'],
   convert: ['model', 'json', 'out', 'method', 'cache-dtype'],
   generate: [
     'model',
@@ -108,6 +112,17 @@ export class Arguments {
     if (value.trim() === '' || !Number.isFinite(number))
       throw new UsageError(`--${name}: ${value} is not a number`);
     return number;
+  }
+
+  /** Whole numbers with commas between them. @throws UsageError */
+  numbers(name: OptionName): readonly number[] | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const numbers = value.split(',').map((part) => Number(part.trim() === '' ? NaN : part));
+    if (numbers.some((number) => !Number.isInteger(number) || number < 0)) {
+      throw new UsageError(`--${name}: expected numbers with commas between them, got ${value}`);
+    }
+    return numbers;
   }
 
   /** One of a few words. @throws UsageError */

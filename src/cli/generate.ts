@@ -126,11 +126,7 @@ function promptSource(args: Arguments): PromptSource {
   }
   const value = args.required(kind);
   if (kind !== 'prompt-ids') return { kind, value };
-  const ids = value.split(',').map((part) => Number(part.trim() === '' ? NaN : part));
-  if (ids.some((id) => !Number.isInteger(id))) {
-    throw new UsageError(`--prompt-ids: expected numbers with commas between them, got ${value}`);
-  }
-  return { kind, ids };
+  return { kind, ids: args.numbers(kind) ?? [] };
 }
 
 async function promptIds(source: PromptSource, engine: LocalEngine): Promise<readonly number[]> {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { asWebMlaError } from '../core/errors.ts';
 import { Arguments } from './arguments.ts';
+import { bench, printBench } from './bench.ts';
 import { chat } from './chat.ts';
 import { convert } from './convert.ts';
 import { generate } from './generate.ts';
@@ -32,6 +33,11 @@ async function main(argv: readonly string[]): Promise<number> {
       case 'generate': {
         const generated = await generate(args, json ? () => {} : (text) => void process.stdout.write(text));
         print(json ? JSON.stringify(generated) : '');
+        return 0;
+      }
+      case 'bench': {
+        const measured = await bench(args);
+        print(json ? JSON.stringify(measured) : printBench(measured));
         return 0;
       }
       case 'convert': {

@@ -26,6 +26,9 @@ const RAISED_LIMITS = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
+/** Taken where they are offered; nothing but measurements needs them. */
+const OPTIONAL_FEATURES = ['timestamp-query'] as const;
+
 const NO_WEBGPU_HINT =
   'Use a browser with WebGPU (Chrome or Edge 113+, Safari 26+, Firefox 141+) over https or localhost, with hardware acceleration on.';
 
@@ -43,7 +46,10 @@ export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
   for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
   let device: GPUDevice;
   try {
-    device = await adapter.requestDevice({ requiredLimits });
+    device = await adapter.requestDevice({
+      requiredLimits,
+      requiredFeatures: OPTIONAL_FEATURES.filter((name) => adapter.features.has(name)),
+    });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw new WebMlaError(

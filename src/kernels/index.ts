@@ -10,6 +10,7 @@ import { matvec } from './matvec.ts';
 import { rms_norm } from './rms_norm.ts';
 import { sample } from './sample.ts';
 import { store_rows } from './store_rows.ts';
+import { stream_read } from './stream_read.ts';
 
 /** All kernels. The tables of CPU twins and of cases are mapped types over it: forgetting one is a type error. */
 export const KERNELS = {
@@ -25,6 +26,7 @@ export const KERNELS = {
   rms_norm,
   sample,
   store_rows,
+  stream_read,
 };
 
 export type KernelName = keyof typeof KERNELS;

@@ -13,6 +13,7 @@ import { buildPlan } from '../model/plan.ts';
 import type { Plan } from '../model/plan.ts';
 import { WeightUploader } from '../model/weights.ts';
 import type { DeviceLayer, FormatBytes } from '../model/weights.ts';
+import type { DecoderSource } from './decoder_source.ts';
 import type { AttentionForm, LoadProgress, WeightChoice } from './types.ts';
 import { WeightReader } from './weight_reader.ts';
 
@@ -54,12 +55,24 @@ export async function loadModel(
   gpu: Gpu,
   options: LoadOptions,
 ): Promise<LoadedModel> {
-  const { config } = checkpoint;
-  const architecture = architectureOf(config);
+  const architecture = architectureOf(checkpoint.config);
+  return loadDecoder(
+    new WeightReader(checkpoint, architecture, options.weights, options.signal),
+    gpu,
+    options,
+  );
+}
+
+/** The same from any source of weights. */
+export async function loadDecoder(
+  source: DecoderSource,
+  gpu: Gpu,
+  options: Omit<LoadOptions, 'weights'>,
+): Promise<LoadedModel> {
+  const { config } = source;
   const contextLength = chooseContext(config, options.contextLength);
   const buffers = new Buffers(gpu.device);
   try {
-    const reader = new WeightReader(checkpoint, architecture, options.weights, options.signal);
     const uploader = new WeightUploader(buffers, gpu.device.limits.maxStorageBufferBindingSize);
     const layers: DeviceLayer[] = [];
     const reports: LayerReport[] = [];
@@ -69,12 +82,12 @@ export async function loadModel(
       options.onProgress({ stage, loaded, total, unit: 'layers' });
     for (let i = 0; i < total; i++) {
       throwIfAborted(options.signal);
-      const latent = checkpoint.latent?.layers[i];
+      const latent = source.latent?.layers[i];
       let layer: DecoderLayer;
-      if (latent) {
-        layer = await reader.latentLayer(i, latent);
+      if (latent && source.latentLayer) {
+        layer = await source.latentLayer(i, latent);
       } else if (options.attention === 'mla') {
-        const original = await reader.layer(i);
+        const original = await source.layer(i);
         const started = performance.now();
         const converted = convertExact(config, i, original.self_attn);
         layer = { ...original, self_attn: converted.attention };
@@ -82,13 +95,13 @@ export async function loadModel(
         convertMs += performance.now() - started;
         report('convert', i + 1);
       } else {
-        layer = await reader.layer(i);
+        layer = await source.layer(i);
       }
       layers.push(await watchMemory(gpu.device, `layer ${i}`, () => uploader.layer(`layers.${i}`, layer)));
       throwIfFailed(gpu);
       report('upload', i + 1);
     }
-    const ends = await reader.ends();
+    const ends = await source.ends();
     const deviceEnds = await watchMemory(gpu.device, 'embeddings', () => uploader.ends(ends));
     const weightBytes = buffers.bytes;
 
@@ -117,7 +130,7 @@ export async function loadModel(
       formatBytes: uploader.formatBytes,
       conversion: reports.length > 0 ? reports : null,
       convertMs,
-      notes: reader.notes(),
+      notes: source.notes(),
     };
   } catch (error) {
     buffers.destroy();

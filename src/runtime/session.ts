@@ -69,6 +69,11 @@ export class Session {
     this.#cached = [];
   }
 
+  /** Takes the cache for one that holds these tokens: for measurements at long contexts, where what it holds does not matter. */
+  pretend(ids: readonly number[]): void {
+    this.#cached = ids;
+  }
+
   /**
    * Generated ids, without end: the caller leaves the loop. The longest common prefix of `prompt` and what is in the cache is
    * not computed again.

@@ -1,12 +1,14 @@
+import type { ModelConfig } from '../core/config.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { latentShape } from '../core/layers.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention, Linear, MlaAttention } from '../core/layers.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { asIsFormat, isKeptExactly, readFloats, readPacked } from '../formats/tensor_data.ts';
-import type { LatentLayer } from '../formats/latent_config.ts';
+import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
 import { layerNames } from '../model/architecture.ts';
 import type { Architecture } from '../model/family.ts';
+import type { DecoderSource } from './decoder_source.ts';
 import type { WeightChoice } from './types.ts';
 
 /** Formats of `weights`: embeddings suffer most from few bits, so q4 keeps them at 8. */
@@ -21,7 +23,9 @@ const FORMATS: Readonly<
 };
 
 /** Takes a decoder's tensors out of a checkpoint, with the shapes that its configuration asks for. */
-export class WeightReader {
+export class WeightReader implements DecoderSource {
+  readonly config: ModelConfig;
+  readonly latent: LatentConfig | null;
   readonly #checkpoint: Checkpoint;
   readonly #architecture: Architecture;
   readonly #weights: WeightChoice;
@@ -36,6 +40,8 @@ export class WeightReader {
     signal: AbortSignal | undefined,
   ) {
     this.#checkpoint = checkpoint;
+    this.config = checkpoint.config;
+    this.latent = checkpoint.latent;
     this.#architecture = architecture;
     this.#weights = weights;
     this.#signal = signal;
@@ -43,7 +49,7 @@ export class WeightReader {
 
   /** A layer as it was trained. */
   async layer(index: number): Promise<DecoderLayer<GqaAttention>> {
-    const { hidden_size, num_attention_heads, num_key_value_heads, head_dim } = this.#checkpoint.config;
+    const { hidden_size, num_attention_heads, num_key_value_heads, head_dim } = this.config;
     const names = layerNames(index);
     const q = num_attention_heads * head_dim;
     const kv = num_key_value_heads * head_dim;
@@ -59,12 +65,7 @@ export class WeightReader {
 
   /** A layer of a checkpoint that webmla converted (convert/latent_checkpoint.ts). */
   async latentLayer(index: number, layer: LatentLayer): Promise<DecoderLayer<MlaAttention>> {
-    const {
-      hidden_size,
-      num_attention_heads,
-      num_key_value_heads: groups,
-      head_dim,
-    } = this.#checkpoint.config;
+    const { hidden_size, num_attention_heads, num_key_value_heads: groups, head_dim } = this.config;
     const { row_dim, qk_dim, v_dim } = latentShape(layer);
     const { latent, kv_lora_rank, qk_rope_head_dim } = layer;
     const names = layerNames(index);
@@ -93,7 +94,7 @@ export class WeightReader {
   }
 
   async #around<A>(index: number, self_attn: A): Promise<DecoderLayer<A>> {
-    const { hidden_size, intermediate_size } = this.#checkpoint.config;
+    const { hidden_size, intermediate_size } = this.config;
     const names = layerNames(index);
     return {
       input_layernorm: await this.#vector(`${names.input_layernorm}.weight`, hidden_size),
@@ -108,13 +109,13 @@ export class WeightReader {
   }
 
   async ends(): Promise<DecoderEnds> {
-    const { hidden_size, vocab_size } = this.#checkpoint.config;
+    const { hidden_size, vocab_size } = this.config;
     const table = async (name: string): Promise<Linear['pieces'][number]> =>
       this.#matrix(name, vocab_size, hidden_size, FORMATS[this.#weights].embedding);
     return {
       embed_tokens: await table('model.embed_tokens.weight'),
       norm: await this.#vector('model.norm.weight', hidden_size),
-      lm_head: this.#checkpoint.config.tie_word_embeddings ? null : await table('lm_head.weight'),
+      lm_head: this.config.tie_word_embeddings ? null : await table('lm_head.weight'),
     };
   }
 
@@ -153,7 +154,7 @@ export class WeightReader {
   async #ropePairs(name: string, pairs: number): Promise<Uint32Array<ArrayBuffer>> {
     if (pairs === 0) return new Uint32Array(0);
     const values = await this.#vector(name, pairs);
-    const frequencies = this.#checkpoint.config.head_dim / 2;
+    const frequencies = this.config.head_dim / 2;
     const wrong = values.find((f) => !Number.isInteger(f) || f < 0 || f >= frequencies);
     if (wrong !== undefined) {
       throw new WebMlaError(

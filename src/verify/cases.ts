@@ -1,7 +1,7 @@
 import type { KernelName } from '../kernels/index.ts';
 import { attentionCases, combineCases } from './cases/attention.ts';
 import { matmulCases, matvecCases } from './cases/linear.ts';
-import { embedCases, headMatmulCases, normCases, storeCases } from './cases/rows.ts';
+import { embedCases, headMatmulCases, normCases, storeCases, streamCases } from './cases/rows.ts';
 import { argmaxFinalCases, argmaxPartialCases, countCases, sampleCases } from './cases/sampling.ts';
 import type { KernelCase } from './kernel_case.ts';
 
@@ -19,4 +19,5 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   rms_norm: normCases,
   sample: sampleCases,
   store_rows: storeCases,
+  stream_read: streamCases,
 };

@@ -224,7 +224,7 @@ describe('a phone', () => {
   test('by keyboard: write, answer, stop, edit, change the conversation', async () => {
     const chat = await ChatDriver.open(browser, site.url, {
       ...PHONE,
-      kept: { sampling: { temperature: 0, max_tokens: 40 } },
+      kept: { sampling: { temperature: 0, max_tokens: 300 } },
     });
     await chat.goto();
     const { keyboard } = chat.page;
@@ -234,11 +234,13 @@ describe('a phone', () => {
     // The first stop is the way past everything else.
     await keyboard.press('Tab');
     await keyboard.press('Enter');
-    await keyboard.type('First line');
+    await keyboard.type('Tell me a long story');
     await keyboard.press('Shift+Enter');
-    await keyboard.type('second line');
+    await keyboard.type('about a cat and a boat.');
     await keyboard.press('Enter');
-    expect(await chat.questions.locator('.bubble').textContent()).toBe('First line\nsecond line');
+    expect(await chat.questions.locator('.bubble').textContent()).toBe(
+      'Tell me a long story\nabout a cat and a boat.',
+    );
     await chat.answers.locator('.markdown').waitFor(PATIENCE);
     await keyboard.press('Escape');
     await chat.log.getByText('Stopped.').waitFor(PATIENCE);

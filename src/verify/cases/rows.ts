@@ -4,10 +4,12 @@ import { embed_tokens as embedKernel } from '../../kernels/embed_tokens.ts';
 import { head_matmul as headKernel } from '../../kernels/head_matmul.ts';
 import { rms_norm as normKernel } from '../../kernels/rms_norm.ts';
 import { store_rows as storeKernel } from '../../kernels/store_rows.ts';
+import { stream_read as streamKernel } from '../../kernels/stream_read.ts';
 import { embed_tokens } from '../../reference/embed_tokens.ts';
 import { head_matmul } from '../../reference/head_matmul.ts';
 import { rms_norm } from '../../reference/rms_norm.ts';
 import { store_rows } from '../../reference/store_rows.ts';
+import { stream_read } from '../../reference/stream_read.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
 import { Material, padRows, roundToF16, toF16, weightBuffers } from '../material.ts';
@@ -208,4 +210,19 @@ export function storeCases(): KernelCase[] {
       },
     ),
   );
+}
+
+export function streamCases(): KernelCase[] {
+  return [1, 300, 4097].map((quads, index) => {
+    const m = new Material(9500 + index);
+    const data = m.floats(quads * 4);
+    const threads = 256;
+    return kernelCase(streamKernel, {
+      name: `${quads} quads`,
+      dims: { quads, threads },
+      parts: {},
+      buffers: { data, out: new Float32Array(threads) },
+      expected: { out: { as: 'f32', values: stream_read(data, threads), tolerance: 'f32' } },
+    });
+  });
 }

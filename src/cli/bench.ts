@@ -1,0 +1,60 @@
+import { isShapeName, SHAPE_NAMES } from '../core/shapes.ts';
+import { openCheckpoint } from '../formats/open_checkpoint.ts';
+import { bench as measure, sourceOfCheckpoint, sourceOfShape } from '../runtime/bench.ts';
+import type { BenchResult } from '../runtime/bench.ts';
+import type { DecoderSource } from '../runtime/decoder_source.ts';
+import type { Arguments } from './arguments.ts';
+import { openDawn } from './dawn.ts';
+import { openFiles } from './node_files.ts';
+import { UsageError } from './usage.ts';
+
+const CONTEXTS = [128, 1024, 4096];
+const PREFILL = [512, 2048];
+
+/** webmla bench: speed of a model, or of a shape with random 4-bit weights. */
+export async function bench(args: Arguments): Promise<BenchResult> {
+  const source = await sourceOf(args);
+  const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
+  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16']) ?? 'f16';
+  const progress = process.stderr.isTTY ? (what: string) => void process.stderr.write(`${what}\n`) : () => {};
+  return measure(source, await openDawn(), {
+    attention,
+    cacheDtype,
+    contexts: args.numbers('contexts') ?? CONTEXTS,
+    prefill: args.numbers('prefill') ?? PREFILL,
+    onProgress: progress,
+  });
+}
+
+export function printBench({ adapter, streamingGBs, rows, prefill }: BenchResult): string {
+  const lines = [`${adapter.vendor} ${adapter.architecture} ${adapter.description}`];
+  if (streamingGBs !== null) lines.push(`streaming limit ${streamingGBs.toFixed(0)} GB/s`);
+  for (const row of rows) {
+    lines.push(
+      `${row.attention} ${row.cacheDtype} at ${row.context}: ${row.decodeTokensPerSecond.toFixed(1)} tokens/s, ${row.dispatchesPerToken} dispatches`,
+    );
+    for (const { operation, dispatches, ms, gbs } of row.operations) {
+      const us = ((ms * 1000) / dispatches).toFixed(1).padStart(8);
+      lines.push(
+        `  ${operation.padEnd(14)} ${String(dispatches).padStart(4)} x ${us} us ${gbs.toFixed(0).padStart(6)} GB/s`,
+      );
+    }
+  }
+  for (const { tokens, tokensPerSecond } of prefill)
+    lines.push(`prefill of ${tokens}: ${tokensPerSecond.toFixed(0)} tokens/s`);
+  return lines.join('\n');
+}
+
+async function sourceOf(args: Arguments): Promise<DecoderSource> {
+  const shape = args.text('shape');
+  const model = args.text('model');
+  if ((shape === undefined) === (model === undefined))
+    throw new UsageError('bench needs one of --shape and --model');
+  if (model !== undefined) {
+    return sourceOfCheckpoint(await openCheckpoint(await openFiles(model)));
+  }
+  if (shape === undefined || !isShapeName(shape)) {
+    throw new UsageError(`--shape: expected one of ${SHAPE_NAMES.join(', ')}, got ${shape ?? ''}`);
+  }
+  return sourceOfShape(shape);
+}

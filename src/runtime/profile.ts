@@ -1,0 +1,77 @@
+import { Buffers } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { Pipelines } from '../gpu/pipelines.ts';
+import type { Dispatch } from '../gpu/pipelines.ts';
+import { Stopwatch } from '../gpu/profile.ts';
+import { stream_read } from '../kernels/stream_read.ts';
+import type { Plan } from '../model/plan.ts';
+
+/** One kind of dispatch of a token: qkv_proj, attention, ..., of all layers in a row. */
+export interface OperationProfile {
+  readonly operation: string;
+  readonly kernel: string;
+  readonly dispatches: number;
+  /** GPU time of one token's dispatches of this kind, run back to back. */
+  readonly ms: number;
+  readonly bytes: number;
+  readonly gbs: number;
+}
+
+/** Beyond the caches of GPUs. */
+const STREAM_BYTES = 512 * 2 ** 20;
+
+/** GB/s of reading a buffer that no cache holds. */
+export async function streamingRate(gpu: Gpu): Promise<number> {
+  const limits = gpu.device.limits;
+  const most = Math.min(STREAM_BYTES, limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  const bytes = gpu.info.software ? 16 * 2 ** 20 : Math.floor(most / 4096) * 4096;
+  const buffers = new Buffers(gpu.device);
+  const stopwatch = new Stopwatch(gpu);
+  try {
+    const pipelines = new Pipelines(gpu.device);
+    const dims = { quads: bytes / 16, threads: 256 * 1024 };
+    const data = buffers.storage('stream', bytes);
+    const dispatch = pipelines.dispatch(
+      stream_read,
+      dims,
+      {},
+      { data, out: buffers.storage('sums', dims.threads * 4) },
+    );
+    await pipelines.compileAll();
+    const ms = await stopwatch.measure([dispatch], {
+      position: 0,
+      num_tokens: 1,
+      num_splits: 1,
+      split_len: 0,
+    });
+    return bytes / ms / 1e6;
+  } finally {
+    stopwatch.destroy();
+    buffers.destroy();
+  }
+}
+
+/** GPU time of each kind of dispatch when one token is decoded behind `context` others. */
+export async function profileDecode(gpu: Gpu, plan: Plan, context: number): Promise<OperationProfile[]> {
+  const kinds = new Map<string, Dispatch[]>();
+  const step = plan.step(context, 1);
+  for (const dispatch of [...plan.decode, ...plan.head, ...plan.greedy]) {
+    const { grid, label } = dispatch;
+    if (typeof grid === 'function' && grid(step) === null) continue;
+    const operation = label.replace(/^layers\.\d+\./, '');
+    kinds.set(operation, [...(kinds.get(operation) ?? []), dispatch]);
+  }
+  const stopwatch = new Stopwatch(gpu);
+  try {
+    const profiles: OperationProfile[] = [];
+    for (const [operation, dispatches] of kinds) {
+      const ms = await stopwatch.measure(dispatches, step);
+      const bytes = dispatches.reduce((sum, dispatch) => sum + dispatch.bytesMoved(step), 0);
+      const kernel = dispatches[0]?.pipeline.label ?? '';
+      profiles.push({ operation, kernel, dispatches: dispatches.length, ms, bytes, gbs: bytes / ms / 1e6 });
+    }
+    return profiles;
+  } finally {
+    stopwatch.destroy();
+  }
+}
