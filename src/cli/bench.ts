@@ -31,7 +31,7 @@ export function printBench({ adapter, streamingGBs, rows, prefill }: BenchResult
   if (streamingGBs !== null) lines.push(`streaming limit ${streamingGBs.toFixed(0)} GB/s`);
   for (const row of rows) {
     lines.push(
-      `${row.attention} ${row.cacheDtype} at ${row.context}: ${row.decodeTokensPerSecond.toFixed(1)} tokens/s, ${row.dispatchesPerToken} dispatches`,
+      `${row.attention} ${row.cacheDtype} at ${row.context}: ${row.decodeTokensPerSecond.toFixed(1)} tokens/s, ${row.dispatchesPerToken} dispatches, GPU ${row.tokenMs?.toFixed(3) ?? '?'} ms a token`,
     );
     for (const { operation, dispatches, ms, gbs } of row.operations) {
       const us = ((ms * 1000) / dispatches).toFixed(1).padStart(8);

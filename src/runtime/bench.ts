@@ -43,6 +43,8 @@ export interface BenchRow {
   readonly kvBytesPerToken: number;
   /** GPU time of the attention kernels of one token, all layers; null without timestamps. */
   readonly attentionMs: number | null;
+  /** GPU time of a token; null without timestamps. */
+  readonly tokenMs: number | null;
   /** Where the time of a token goes; empty without timestamps. */
   readonly operations: readonly OperationProfile[];
 }
@@ -125,7 +127,9 @@ async function decodeRow(
 ): Promise<BenchRow> {
   const { plan } = model;
   const rates = await decodeRates(session, context, model.contextLength);
-  const operations = timed ? await profileDecode(gpu, plan, context) : [];
+  const { tokenMs, operations } = timed
+    ? await profileDecode(gpu, plan, context)
+    : { tokenMs: null, operations: [] };
   const step = plan.step(context, 1);
   const weights = [plan.decode, plan.head]
     .flat()
@@ -145,6 +149,7 @@ async function decodeRow(
     weightBytesPerToken: weights,
     kvBytesPerToken: plan.kvValuesPerToken * CACHE_BYTES[cacheDtype],
     attentionMs: timed ? attentionTimes.reduce((sum, { ms }) => sum + ms, 0) : null,
+    tokenMs,
     operations,
   };
 }

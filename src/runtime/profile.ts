@@ -17,6 +17,12 @@ export interface OperationProfile {
   readonly gbs: number;
 }
 
+export interface DecodeProfile {
+  /** GPU time of a whole token, its dispatches in their order. */
+  readonly tokenMs: number;
+  readonly operations: readonly OperationProfile[];
+}
+
 /** Beyond the caches of GPUs. */
 const STREAM_BYTES = 512 * 2 ** 20;
 
@@ -52,10 +58,11 @@ export async function streamingRate(gpu: Gpu): Promise<number> {
 }
 
 /** GPU time of each kind of dispatch when one token is decoded behind `context` others. */
-export async function profileDecode(gpu: Gpu, plan: Plan, context: number): Promise<OperationProfile[]> {
+export async function profileDecode(gpu: Gpu, plan: Plan, context: number): Promise<DecodeProfile> {
   const kinds = new Map<string, Dispatch[]>();
   const step = plan.step(context, 1);
-  for (const dispatch of [...plan.decode, ...plan.head, ...plan.greedy]) {
+  const token = [...plan.decode, ...plan.head, ...plan.greedy];
+  for (const dispatch of token) {
     const { grid, label } = dispatch;
     if (typeof grid === 'function' && grid(step) === null) continue;
     const operation = label.replace(/^layers\.\d+\./, '');
@@ -63,14 +70,14 @@ export async function profileDecode(gpu: Gpu, plan: Plan, context: number): Prom
   }
   const stopwatch = new Stopwatch(gpu);
   try {
-    const profiles: OperationProfile[] = [];
+    const operations: OperationProfile[] = [];
     for (const [operation, dispatches] of kinds) {
       const ms = await stopwatch.measure(dispatches, step);
       const bytes = dispatches.reduce((sum, dispatch) => sum + dispatch.bytesMoved(step), 0);
       const kernel = dispatches[0]?.pipeline.label ?? '';
-      profiles.push({ operation, kernel, dispatches: dispatches.length, ms, bytes, gbs: bytes / ms / 1e6 });
+      operations.push({ operation, kernel, dispatches: dispatches.length, ms, bytes, gbs: bytes / ms / 1e6 });
     }
-    return profiles;
+    return { tokenMs: await stopwatch.measure(token, step), operations };
   } finally {
     stopwatch.destroy();
   }
