@@ -3,8 +3,7 @@
 //   x       [num_tokens, x_stride]  f32                     part: input (plain, rms_norm)
 //   out     [1, out_stride]         f32                     part: output (store, residual, swiglu)
 // A row is shared by LANES threads, each taking every LANES-th group of 32 (part: lanes says how their sums come together); a
-// thread serves ROWS rows, so that x is read once for all of them and several loads of 16 bytes are in flight.
-const ROWS = 4u;
+// thread serves ROWS rows (part: rows), so that x is read once for all of them and several loads of 16 bytes are in flight.
 const SETS = WORKGROUP_SIZE / LANES;
 @group(0) @binding(0) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
@@ -15,7 +14,7 @@ const SETS = WORKGROUP_SIZE / LANES;
 @group(0) @binding(6) var<uniform> step: Step;
 
 struct RowSums {
-  rows: vec4f,
+  rows: RowValues,
   squares: f32, // of x, for the norm
 }
 
@@ -24,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = local % LANES;
   let first_row = (group.x * SETS + local / LANES) * ROWS;
   let x_base = (step.num_tokens - 1u) * (x_stride / 4u);
-  var sums = vec4f(0.0);
+  var sums = RowValues();
   var sum_of_squares = 0.0;
   for (var g = lane; g < in_groups; g += LANES) {
     let base = x_base + g * 8u;
@@ -34,18 +33,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let xs = weigh_input(raw, g);
     let total = xs.a + xs.b + xs.c + xs.d + xs.e + xs.f + xs.g + xs.h;
     let x_sum = total.x + total.y + total.z + total.w;
-    sums += vec4f(
-      dot_weight(min(first_row, out_dim - 1u), g, xs, x_sum),
-      dot_weight(min(first_row + 1u, out_dim - 1u), g, xs, x_sum),
-      dot_weight(min(first_row + 2u, out_dim - 1u), g, xs, x_sum),
-      dot_weight(min(first_row + 3u, out_dim - 1u), g, xs, x_sum),
-    );
+    sums += dot_rows(first_row, g, xs, x_sum);
   }
   let y = add_lanes(local, RowSums(sums, sum_of_squares));
   if (lane == 0u) {
     let scale = input_scale(y.squares);
-    write_rows(first_row, y.rows.xy * scale);
-    write_rows(first_row + 2u, y.rows.zw * scale);
+    write_values(first_row, y.rows * scale);
   }
 }
 

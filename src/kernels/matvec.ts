@@ -1,37 +1,65 @@
 import source from '../../shaders/matvec.wgsl?raw';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { f32, u32 } from '../gpu/link.ts';
+import { groupsOf } from '../core/packed.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
-import { GROUP_STRUCT, INPUT, LANES as LANES_PART, OUTPUT, STEP, WEIGHT } from './parts.ts';
+import {
+  GROUP_STRUCT,
+  INPUT,
+  LANES as LANES_PART,
+  OUTPUT,
+  ROWS as ROWS_PART,
+  STEP,
+  WEIGHT,
+} from './parts.ts';
 
 export interface MatvecDims extends LinearDims {
   readonly rms_norm_eps: number;
-  readonly tuning?: MatvecTuning;
+  readonly tuning: MatvecTuning;
 }
 
 export interface MatvecTuning {
   readonly WORKGROUP_SIZE: number;
-  /** Threads that share a row. */
+  /** Threads that share a row; a power of two. */
   readonly LANES: number;
+  /** Rows of a thread: the part `rows`. */
+  readonly ROWS: 2 | 4;
 }
 
-/** Rows of a thread, as in the shader. */
-const ROWS = 4;
-
-export const MATVEC_TUNING: MatvecTuning = { WORKGROUP_SIZE: 64, LANES: 8 };
 /** With the part lanes=alone: software adapters pay dearly for every thread that meets a barrier. */
-export const MATVEC_SOFTWARE_TUNING: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1 };
+const SOFTWARE: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1, ROWS: 4 };
+
+/**
+ * How a matrix is best shared out, and the parts that belong to it. Measured on an H200 (docs/benchmarks.md): what counts is
+ * that enough threads have loads in flight, so small matrices get many lanes.
+ */
+export function matvecTuning(
+  { in_dim, out_dim }: Pick<LinearDims, 'in_dim' | 'out_dim'>,
+  software: boolean,
+): { tuning: MatvecTuning; parts: { lanes: 'shared' | 'alone'; rows: '2' | '4' } } {
+  if (software) return { tuning: SOFTWARE, parts: { lanes: 'alone', rows: '4' } };
+  const groups = groupsOf(in_dim);
+  // So many rows fill a GPU with few threads each.
+  const lanes = out_dim >= 32_768 ? 4 : groups >= 96 ? 128 : 32;
+  const LANES = Math.min(lanes, 2 ** Math.ceil(Math.log2(groups)));
+  const ROWS = out_dim < 2048 ? 2 : 4;
+  const WORKGROUP_SIZE = LANES === 128 ? 256 : LANES === 32 && out_dim < 8192 ? 32 : 128;
+  return {
+    tuning: { WORKGROUP_SIZE, LANES, ROWS },
+    parts: { lanes: 'shared', rows: ROWS === 2 ? '2' : '4' },
+  };
+}
 
 /** out = W x + bias for the last token of the step, with RMSNorm before and residual or SwiGLU behind. */
 export const matvec = defineKernel({
   name: 'matvec',
   source,
   includes: [STEP, GROUP_STRUCT],
-  parts: { weight: WEIGHT, input: INPUT, output: OUTPUT, lanes: LANES_PART },
+  parts: { weight: WEIGHT, input: INPUT, output: OUTPUT, lanes: LANES_PART, rows: ROWS_PART },
   constants: (dims: MatvecDims) => {
-    const { WORKGROUP_SIZE, LANES } = dims.tuning ?? MATVEC_TUNING;
+    const { WORKGROUP_SIZE, LANES } = dims.tuning;
     return {
       ...linearConstants(dims),
       rms_norm_eps: f32(dims.rms_norm_eps),
@@ -52,7 +80,7 @@ export const matvec = defineKernel({
     };
   },
   grid: (dims) => {
-    const { WORKGROUP_SIZE, LANES } = dims.tuning ?? MATVEC_TUNING;
+    const { WORKGROUP_SIZE, LANES, ROWS } = dims.tuning;
     return [Math.ceil(dims.out_dim / ((WORKGROUP_SIZE / LANES) * ROWS)), 1, 1];
   },
   refuse: (dims) => refuseLinear(dims),

@@ -11,6 +11,8 @@ import outputSwiglu from '../../shaders/parts/output_swiglu.wgsl?raw';
 import random from '../../shaders/parts/random.wgsl?raw';
 import reduce from '../../shaders/parts/reduce.wgsl?raw';
 import rotate from '../../shaders/parts/rotate.wgsl?raw';
+import rows2 from '../../shaders/parts/rows_2.wgsl?raw';
+import rows4 from '../../shaders/parts/rows_4.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
@@ -54,6 +56,9 @@ export const LANES = {
   shared: part('lanes_shared', lanesShared),
   alone: part('lanes_alone', lanesAlone),
 } as const;
+
+/** RowValues, dot_rows and write_values */
+export const ROWS = { '2': part('rows_2', rows2), '4': part('rows_4', rows4) } as const;
 
 /** write_pair */
 export const OUTPUT = {

@@ -5,7 +5,7 @@ import { attention_partial } from '../kernels/attention_partial.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { matvec, MATVEC_SOFTWARE_TUNING } from '../kernels/matvec.ts';
+import { matvec, matvecTuning } from '../kernels/matvec.ts';
 import { stride } from '../kernels/parts.ts';
 import type { CacheFormat, OUTPUT } from '../kernels/parts.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
@@ -268,11 +268,12 @@ export class PlanBuilder {
     }));
     if (tokens === 1) {
       const input = norm ? 'rms_norm' : 'plain';
-      return pieces.map((piece) =>
-        this.#pipelines.dispatch(
+      return pieces.map((piece) => {
+        const { tuning, parts } = matvecTuning(piece.dims, this.#software);
+        return this.#pipelines.dispatch(
           matvec,
-          { ...piece.dims, rms_norm_eps, ...(this.#software && { tuning: MATVEC_SOFTWARE_TUNING }) },
-          { weight: piece.format, input, output, lanes: this.#software ? 'alone' : 'shared' },
+          { ...piece.dims, rms_norm_eps, tuning },
+          { weight: piece.format, input, output, ...parts },
           {
             weight: piece.weight,
             scales: piece.scales,
@@ -283,8 +284,8 @@ export class PlanBuilder {
             step,
           },
           label,
-        ),
-      );
+        );
+      });
     }
     const { normed } = this.#activations;
     const input = norm ? normed : x;

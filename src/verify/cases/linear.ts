@@ -1,6 +1,7 @@
 import { WEIGHT_FORMATS } from '../../core/packed.ts';
 import { matmul as matmulKernel } from '../../kernels/matmul.ts';
-import { matvec as matvecKernel, MATVEC_SOFTWARE_TUNING } from '../../kernels/matvec.ts';
+import { matvec as matvecKernel } from '../../kernels/matvec.ts';
+import type { MatvecTuning } from '../../kernels/matvec.ts';
 import { stride } from '../../kernels/parts.ts';
 import { applyOutput, matmul } from '../../reference/matmul.ts';
 import type { Output } from '../../reference/matmul.ts';
@@ -17,6 +18,14 @@ const SHAPES = [
   [64, 33],
   [576, 130],
 ] as const;
+const ALONE: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1, ROWS: 4 };
+const TUNINGS: readonly MatvecTuning[] = [
+  ALONE,
+  { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 },
+  { WORKGROUP_SIZE: 64, LANES: 32, ROWS: 2 },
+  { WORKGROUP_SIZE: 128, LANES: 64, ROWS: 4 },
+  { WORKGROUP_SIZE: 32, LANES: 2, ROWS: 2 },
+];
 const OUTPUTS: readonly Output[] = ['store', 'residual', 'swiglu'];
 
 export function matvecCases(): KernelCase[] {
@@ -25,7 +34,7 @@ export function matvecCases(): KernelCase[] {
     for (const [index, [in_dim, rows]] of SHAPES.entries()) {
       const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
       const normed = index % 2 === 1;
-      const alone = index >= 3 && format !== 'bf16';
+      const tuning = TUNINGS[(index + WEIGHT_FORMATS.indexOf(format)) % TUNINGS.length] ?? ALONE;
       const has_bias = index % 3 !== 0;
       // SwiGLU takes pairs of rows.
       const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
@@ -54,13 +63,14 @@ export function matvecCases(): KernelCase[] {
             has_bias,
             max_tokens: tokens,
             rms_norm_eps: 1e-5,
-            ...(alone && { tuning: MATVEC_SOFTWARE_TUNING }),
+            tuning,
           },
           parts: {
             weight: format,
             input: normed ? 'rms_norm' : 'plain',
             output,
-            lanes: alone ? 'alone' : 'shared',
+            lanes: tuning.LANES === 1 ? 'alone' : 'shared',
+            rows: tuning.ROWS === 2 ? '2' : '4',
           },
           step: { num_tokens: tokens },
           buffers: {
@@ -100,8 +110,9 @@ function pieceOfMatrix(): KernelCase {
       has_bias: true,
       max_tokens: 1,
       rms_norm_eps: 0,
+      tuning: { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 },
     },
-    parts: { weight: 'q8_0', input: 'plain', output: 'store', lanes: 'shared' },
+    parts: { weight: 'q8_0', input: 'plain', output: 'store', lanes: 'shared', rows: '4' },
     buffers: { ...weightBuffers(packed), x, norm_weight: new Float32Array(4), bias, out: before },
     expected: { out: { as: 'f32', values: after, tolerance: 'f32' } },
   });
