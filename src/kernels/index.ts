@@ -6,6 +6,7 @@ import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
 import { matmul } from './matmul.ts';
+import { matmul_tiled } from './matmul_tiled.ts';
 import { matvec } from './matvec.ts';
 import { rms_norm } from './rms_norm.ts';
 import { sample } from './sample.ts';
@@ -22,6 +23,7 @@ export const KERNELS = {
   embed_tokens,
   head_matmul,
   matmul,
+  matmul_tiled,
   matvec,
   rms_norm,
   sample,

@@ -5,6 +5,7 @@ import { attention_partial } from '../kernels/attention_partial.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import { matmul } from '../kernels/matmul.ts';
+import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
 import { matvec, matvecTuning } from '../kernels/matvec.ts';
 import { stride } from '../kernels/parts.ts';
 import type { CacheFormat, OUTPUT } from '../kernels/parts.ts';
@@ -289,15 +290,13 @@ export class PlanBuilder {
     }
     const { normed } = this.#activations;
     const input = norm ? normed : x;
-    const products = pieces.map((piece) =>
-      this.#pipelines.dispatch(
-        matmul,
-        piece.dims,
-        { weight: piece.format, output },
-        { weight: piece.weight, scales: piece.scales, x: input, bias, out, step },
-        label,
-      ),
-    );
+    const products = pieces.map(({ dims: pieceDims, format, weight, scales }) => {
+      const parts = { weight: format, output };
+      const bindings = { weight, scales, x: input, bias, out, step };
+      return this.#software
+        ? this.#pipelines.dispatch(matmul, pieceDims, parts, bindings, label)
+        : this.#pipelines.dispatch(matmul_tiled, tiled(pieceDims), parts, bindings, label);
+    });
     if (!norm) return products;
     const normDims = { in_dim: linear.in_dim, rms_norm_eps, max_tokens: tokens };
     return [

@@ -141,7 +141,7 @@ export async function loadDecoder(
 /** Tokens of a prefill step. Logits of every position take a row of the vocabulary each. */
 function chunkSize(gpu: Gpu, contextLength: number, promptLogits: boolean): number {
   if (promptLogits) return Math.min(32, contextLength);
-  return Math.min(gpu.info.software ? 64 : 256, contextLength);
+  return Math.min(gpu.info.software ? 64 : 1024, contextLength);
 }
 
 function chooseContext(config: ModelConfig, wanted: number | undefined): number {

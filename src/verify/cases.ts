@@ -1,6 +1,6 @@
 import type { KernelName } from '../kernels/index.ts';
 import { attentionCases, combineCases } from './cases/attention.ts';
-import { matmulCases, matvecCases } from './cases/linear.ts';
+import { matmulCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
 import { embedCases, headMatmulCases, normCases, storeCases, streamCases } from './cases/rows.ts';
 import { argmaxFinalCases, argmaxPartialCases, countCases, sampleCases } from './cases/sampling.ts';
 import type { KernelCase } from './kernel_case.ts';
@@ -15,6 +15,7 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   embed_tokens: embedCases,
   head_matmul: headMatmulCases,
   matmul: matmulCases,
+  matmul_tiled: matmulTiledCases,
   matvec: matvecCases,
   rms_norm: normCases,
   sample: sampleCases,

@@ -1,5 +1,8 @@
 import { WEIGHT_FORMATS } from '../../core/packed.ts';
+import type { WeightFormat } from '../../core/packed.ts';
+import type { LinearDims } from '../../kernels/linear.ts';
 import { matmul as matmulKernel } from '../../kernels/matmul.ts';
+import { matmul_tiled as tiledKernel } from '../../kernels/matmul_tiled.ts';
 import { matvec as matvecKernel } from '../../kernels/matvec.ts';
 import type { MatvecTuning } from '../../kernels/matvec.ts';
 import { stride } from '../../kernels/parts.ts';
@@ -7,7 +10,7 @@ import { applyOutput, matmul } from '../../reference/matmul.ts';
 import type { Output } from '../../reference/matmul.ts';
 import { matvec } from '../../reference/matvec.ts';
 import { kernelCase } from '../kernel_case.ts';
-import type { KernelCase } from '../kernel_case.ts';
+import type { Expected, KernelCase } from '../kernel_case.ts';
 import { Material, padRows, weightBuffers } from '../material.ts';
 
 /** [in_dim, out_dim]: one group, a tail of a group, a row of the 260K model, one more than a workgroup serves, large. */
@@ -127,9 +130,33 @@ const PREFILL_SHAPES = [
 ] as const;
 
 export function matmulCases(): KernelCase[] {
-  const cases: KernelCase[] = [];
-  for (const format of WEIGHT_FORMATS) {
-    for (const [index, [in_dim, rows, tokens]] of PREFILL_SHAPES.entries()) {
+  return products(PREFILL_SHAPES).map((product) => kernelCase(matmulKernel, product));
+}
+
+/** One less and one more than a tile, several tiles, and both sizes of tiles. */
+export function matmulTiledCases(): KernelCase[] {
+  const shapes = [...PREFILL_SHAPES, [64, 130, 65], [96, 64, 63], [36, 258, 129]] as const;
+  return ([1, 2] as const).flatMap((QUADS) =>
+    products(shapes).map(({ name, dims, ...rest }) =>
+      kernelCase(tiledKernel, { name: `${name}, tiles of ${64 * QUADS}`, dims: { ...dims, QUADS }, ...rest }),
+    ),
+  );
+}
+
+interface Product {
+  readonly name: string;
+  readonly dims: LinearDims;
+  readonly parts: { readonly weight: WeightFormat; readonly output: Output };
+  readonly step: { readonly num_tokens: number };
+  readonly buffers: Readonly<
+    Record<'weight' | 'scales' | 'x' | 'bias' | 'out', ArrayBufferView<ArrayBuffer>>
+  >;
+  readonly expected: { readonly out: Expected };
+}
+
+function products(shapes: readonly (readonly [in_dim: number, rows: number, tokens: number])[]): Product[] {
+  return WEIGHT_FORMATS.flatMap((format) =>
+    shapes.map(([in_dim, rows, tokens], index): Product => {
       const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
       const has_bias = index % 2 === 1;
       const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
@@ -140,30 +167,22 @@ export function matmulCases(): KernelCase[] {
       const written = output === 'swiglu' ? out_dim / 2 : out_dim;
       const into = m.floats(tokens * written);
       const want = applyOutput(output, matmul(values, x, in_dim, has_bias ? bias : null), into);
-      cases.push(
-        kernelCase(matmulKernel, {
-          name: `${tokens} tokens, ${out_dim}x${in_dim}${has_bias ? ' bias' : ''}`,
-          dims: {
-            in_dim,
-            out_dim,
-            x_stride: stride(in_dim),
-            out_stride: stride(written),
-            row_offset: 0,
-            has_bias,
-            max_tokens: tokens,
-          },
-          parts: { weight: format, output },
-          step: { num_tokens: tokens },
-          buffers: {
-            ...weightBuffers(packed),
-            x: padRows(x, in_dim),
-            bias,
-            out: padRows(into, written),
-          },
-          expected: { out: { as: 'f32', values: padRows(want, written), tolerance: 'f32' } },
-        }),
-      );
-    }
-  }
-  return cases;
+      return {
+        name: `${tokens} tokens, ${out_dim}x${in_dim}${has_bias ? ' bias' : ''}`,
+        dims: {
+          in_dim,
+          out_dim,
+          x_stride: stride(in_dim),
+          out_stride: stride(written),
+          row_offset: 0,
+          has_bias,
+          max_tokens: tokens,
+        },
+        parts: { weight: format, output },
+        step: { num_tokens: tokens },
+        buffers: { ...weightBuffers(packed), x: padRows(x, in_dim), bias, out: padRows(into, written) },
+        expected: { out: { as: 'f32', values: padRows(want, written), tolerance: 'f32' } },
+      };
+    }),
+  );
 }
