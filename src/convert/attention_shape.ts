@@ -35,7 +35,12 @@ export function attentionShape({
 }
 
 /** Index of a key's value in y: frequency f of group j, real (part 0) or imaginary (part 1); HF's half-split layout. */
-export function keyIndex({ head_dim, frequencies }: AttentionShape, j: number, part: number, f: number): number {
+export function keyIndex(
+  { head_dim, frequencies }: AttentionShape,
+  j: number,
+  part: number,
+  f: number,
+): number {
   return j * head_dim + part * frequencies + f;
 }
 

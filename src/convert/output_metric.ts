@@ -20,7 +20,11 @@ const METRIC_DAMPING = 1e-4;
 export function outputMetric(shape: AttentionShape, spreadQueries: Float64Array, o_proj: Matrix): Roots {
   const { width, head_dim } = shape;
   const keys = blockRoots(
-    matrixFrom(width, head_dim, spreadQueries.map((x) => x / head_dim)),
+    matrixFrom(
+      width,
+      head_dim,
+      spreadQueries.map((x) => x / head_dim),
+    ),
     METRIC_DAMPING,
   );
   const values = blockRoots(valueMetric(shape, o_proj), METRIC_DAMPING);

@@ -14,7 +14,10 @@ export interface PairCandidate extends RopePair {
 }
 
 /** Σ over the heads of a group of E|q_f|²: [groups, frequencies]. @param queries [groups, head_dim, head_dim] */
-export function queryEnergies(queries: Float64Array, { groups, head_dim, frequencies }: AttentionShape): Float64Array {
+export function queryEnergies(
+  queries: Float64Array,
+  { groups, head_dim, frequencies }: AttentionShape,
+): Float64Array {
   return Float64Array.from({ length: groups * frequencies }, (_, at) => {
     const j = Math.floor(at / frequencies);
     const f = at % frequencies;
@@ -53,7 +56,10 @@ export function pairsOfFrequency(
       im: vectors.im.subarray(component * size, (component + 1) * size),
     };
     const key = { re: u.re.map((x, a) => x * (roots[a] ?? 1)), im: u.im.map((y, a) => y * (roots[a] ?? 1)) };
-    const query = { re: u.re.map((x, a) => x / (roots[a] ?? 1)), im: u.im.map((y, a) => y / (roots[a] ?? 1)) };
+    const query = {
+      re: u.re.map((x, a) => x / (roots[a] ?? 1)),
+      im: u.im.map((y, a) => y / (roots[a] ?? 1)),
+    };
     const strength = energy(covariance, key.re, key.im);
     const lost = (asked: Float64Array): number => {
       let sum = 0;

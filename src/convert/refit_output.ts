@@ -47,7 +47,11 @@ export function refitOutput(
   for (let i = 0; i < n; i++) trace += moments.data[i * (n + 1) + i] ?? 0;
   const pull = (ridge * trace) / n;
   const left = matrixOf(n + 1, n + 1, (i, j) => at(moments, i, j) + (i === j && i < n ? pull : 0));
-  const right = matrixOf(hidden_size, n + 1, (i, j) => at(cross, i, j) + (j < n ? pull * at(oldWeight, i, j) : 0));
+  const right = matrixOf(
+    hidden_size,
+    n + 1,
+    (i, j) => at(cross, i, j) + (j < n ? pull * at(oldWeight, i, j) : 0),
+  );
   const solution = transpose(solvePositive(left, transpose(right)));
   return { weight: columnsOf(solution, 0, n), bias: columnsOf(solution, n, n + 1).data };
 }

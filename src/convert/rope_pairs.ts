@@ -32,7 +32,11 @@ export interface ComplexVector {
 }
 
 /** Uncentred covariance E[k_a conj(k_b)] over a = (member, group): [members * groups] squared. */
-export function keyCovariance(second: Matrix, shape: AttentionShape, members: readonly number[]): ComplexMatrix {
+export function keyCovariance(
+  second: Matrix,
+  shape: AttentionShape,
+  members: readonly number[],
+): ComplexMatrix {
   const { groups } = shape;
   const result = complexZeros(members.length * groups);
   const at = (part: number, a: number): number =>
@@ -55,7 +59,15 @@ export function pairKeys(pairs: readonly RopePair[], shape: AttentionShape): Mat
   pairs.forEach(({ members, key }, p) => {
     members.forEach((f, m) => {
       for (let j = 0; j < shape.groups; j++) {
-        writePair(rows, p, pairs.length, keyIndex(shape, j, 0, f), keyIndex(shape, j, 1, f), key, m * shape.groups + j);
+        writePair(
+          rows,
+          p,
+          pairs.length,
+          keyIndex(shape, j, 0, f),
+          keyIndex(shape, j, 1, f),
+          key,
+          m * shape.groups + j,
+        );
       }
     });
   });

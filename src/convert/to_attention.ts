@@ -26,12 +26,7 @@ export function toMlaAttention(maps: LatentMaps, shape: AttentionShape, layer: G
   for (let j = 0; j < groups; j++) {
     const keys = transpose(rowsOf(keyUp, j * head_dim, (j + 1) * head_dim));
     place(embed, j * qk_dim, 0, keys);
-    place(
-      embed,
-      j * qk_dim + v_dim,
-      0,
-      rowsOf(ropeQuery, j * qk_rope_head_dim, (j + 1) * qk_rope_head_dim),
-    );
+    place(embed, j * qk_dim + v_dim, 0, rowsOf(ropeQuery, j * qk_rope_head_dim, (j + 1) * qk_rope_head_dim));
   }
   const { k_proj, v_proj, q_proj } = layer;
   const offset = apply(maps.down, [...biasOf(k_proj, shape.width), ...biasOf(v_proj, shape.width)]);
@@ -64,7 +59,11 @@ function onePiece({ pieces: [piece] }: Linear): MlaAttention['embed_q'] {
 }
 
 /** o_proj with W_O [constant of the group of every head] in its bias. */
-function withConstant(o_proj: Linear, { heads, groups, head_dim }: AttentionShape, constant: Float64Array): Linear {
+function withConstant(
+  o_proj: Linear,
+  { heads, groups, head_dim }: AttentionShape,
+  constant: Float64Array,
+): Linear {
   if (constant.every((x) => x === 0)) return o_proj;
   const repeated = Float64Array.from({ length: heads * head_dim }, (_, i) => {
     const j = Math.floor((Math.floor(i / head_dim) * groups) / heads);

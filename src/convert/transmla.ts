@@ -107,6 +107,7 @@ function balancedScales(variances: Float64Array, width: number): Float64Array {
   const mean = (values: Float64Array): number =>
     values.reduce((sum, x) => sum + Math.sqrt(Math.max(0, x)), 0) / width;
   const ratio = mean(variances.subarray(0, width)) / mean(variances.subarray(width));
-  const scale = Number.isFinite(ratio) && ratio > 0 ? 1 / ratio : 1;
+  // Keys of which every pair is rotated leave nothing but rounding, which is not to be blown up.
+  const scale = ratio > 1e-6 && Number.isFinite(ratio) ? 1 / ratio : 1;
   return variances.map((_, i) => (i < width ? scale : 1));
 }

@@ -140,7 +140,11 @@ export function webmlaMaps(
   const constant = apply(content, mean);
   const maps: LatentMaps =
     form === 'recon'
-      ? { ...shared, ...reconMaps(problem, pairs, content, rope, vectors), valueConstant: constant.slice(shape.width) }
+      ? {
+          ...shared,
+          ...reconMaps(problem, pairs, content, rope, vectors),
+          valueConstant: constant.slice(shape.width),
+        }
       : { ...shared, ...rowMaps(), ropeRebuild: null, ropeRebuildBias: new Float64Array(0) };
   return {
     maps,

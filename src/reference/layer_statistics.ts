@@ -49,7 +49,10 @@ export function gatherStatistics(
 }
 
 /** W_O,hᵀ W_O,h of every head: [heads, head_dim, head_dim] */
-function outputGrams({ num_attention_heads, head_dim }: StatisticsConfig, { o_proj }: GqaAttention): Float64Array {
+function outputGrams(
+  { num_attention_heads, head_dim }: StatisticsConfig,
+  { o_proj }: GqaAttention,
+): Float64Array {
   const unit = new Float32Array(num_attention_heads * head_dim);
   const columns = Array.from(unit, (_, i) => {
     unit.fill(0);
@@ -120,7 +123,9 @@ class Sums {
       const turnedQuery = turn(query, head_dim, table);
       const turnedKey = turn(slices(k, groups, j, head_dim), head_dim, table);
       // |W_O,h v_n|² of every token
-      const sizes = Float64Array.from({ length: tokens }, (_, n) => this.#outputSize(h, part(value, n, head_dim)));
+      const sizes = Float64Array.from({ length: tokens }, (_, n) =>
+        this.#outputSize(h, part(value, n, head_dim)),
+      );
       for (let t = 0; t < tokens; t++) {
         const p = probabilities(part(turnedQuery, t, head_dim), turnedKey, t, head_dim);
         const out = Float64Array.from({ length: head_dim }, (_, i) =>
@@ -191,8 +196,9 @@ class Sums {
 
 /** softmax over n <= t of q . k_n / head_dim^(1/2) */
 function probabilities(q: Float32Array, keys: Float32Array, t: number, head_dim: number): Float64Array {
-  const scores = Float64Array.from({ length: t + 1 }, (_, n) =>
-    q.reduce((sum, x, i) => sum + x * at(keys, n * head_dim + i), 0) * head_dim ** -0.5,
+  const scores = Float64Array.from(
+    { length: t + 1 },
+    (_, n) => q.reduce((sum, x, i) => sum + x * at(keys, n * head_dim + i), 0) * head_dim ** -0.5,
   );
   const max = Math.max(...scores);
   const weights = scores.map((s) => Math.exp(s - max));

@@ -114,7 +114,8 @@ export function tridiagonalEigenvalues(
   const d = diagonal.slice();
   const e = beside.slice();
   const norm = d.reduce((most, x, i) => Math.max(most, Math.abs(x) + Math.abs(e[i] ?? 0)), 0);
-  const floor = 1e-3 * Number.EPSILON * norm;
+  // What the tridiagonalisation itself left as noise. Without it the zero eigenvalues of singular matrices never come to rest.
+  const floor = Number.EPSILON * norm;
   const splitAfter = (l: number): number => {
     for (let m = l; m < n - 1; m++) {
       const near = Math.abs(d[m] ?? 0) + Math.abs(d[m + 1] ?? 0);

@@ -49,7 +49,13 @@ export function convertedLogits(
     const { attention, report } = convertLayer(config, i, layer.self_attn, statistics[i]!, method, options);
     return { layer: { ...layer, self_attn: attention }, report };
   });
-  const logits = runModel(config, ends, made.map(({ layer }) => layer), ids, form);
+  const logits = runModel(
+    config,
+    ends,
+    made.map(({ layer }) => layer),
+    ids,
+    form,
+  );
   return { logits, reports: made.map(({ report }) => report) };
 }
 
