@@ -10,7 +10,7 @@ const METRIC_DAMPING = 1e-4;
 
 /**
  * How an error of y = [k ; v] counts in the squared output of the layer: M, block-diagonal over groups, as M^(1/2), M^(-1/2).
- *  keys    E[a_h(t) q qᵀ] / head_dim summed over the heads of the group: softmax'es derivative makes of a logit error
+ *  keys    E[a_h(t) q qᵀ] / head_dim summed over the heads of the group: the derivative of softmax makes of a logit error
  *          e the output error a_h(t) e², and a logit is q . k / head_dim^(1/2)
  *  values  W_O,hᵀ W_O,h summed over the heads of the group
  * Both are in the same units, so no balance of keys against values is left to choose (a factor of 4 either way costs 25 % KL).

@@ -1,5 +1,5 @@
 import type { LatentMaps } from './latent_maps.ts';
-import { columnsOf, besideColumns, matrixOf, rowsOf, stackRows, transpose } from './linalg/matrix.ts';
+import { besideColumns, columnsOf, entry, matrixOf, rowsOf, stackRows, transpose } from './linalg/matrix.ts';
 import type { Matrix } from './linalg/matrix.ts';
 import { multiply } from './linalg/multiply.ts';
 import { randomOrthogonal } from './linalg/random_orthogonal.ts';
@@ -29,15 +29,15 @@ export function evenRopeKeys(maps: LatentMaps): LatentMaps {
   const { kv_lora_rank: rank, ropeMean, ropeDeviation, form } = maps;
   const count = maps.pairs.length;
   const size = Float64Array.from({ length: 2 * count }, (_, i) => {
-    const square = (at: number): number =>
-      (ropeDeviation[at] ?? 0) ** 2 + (form === 'strict' ? (ropeMean[at] ?? 0) ** 2 : 0);
+    const square = (k: number): number =>
+      (ropeDeviation[k] ?? 0) ** 2 + (form === 'strict' ? (ropeMean[k] ?? 0) ** 2 : 0);
     const p = i % count;
     return Math.sqrt((square(p) + square(p + count)) / 2) || 1;
   });
   const stored = ropeMean.map((mean, i) => mean / (size[i] ?? 1));
   const scale = (i: number): number => (i < rank ? 1 : (size[i - rank] ?? 1));
-  const down = matrixOf(maps.down.rows, maps.down.cols, (i, j) => at(maps.down, i, j) / scale(i));
-  const widen = (up: Matrix): Matrix => matrixOf(up.rows, up.cols, (i, j) => at(up, i, j) * scale(j));
+  const down = matrixOf(maps.down.rows, maps.down.cols, (i, j) => entry(maps.down, i, j) / scale(i));
+  const widen = (up: Matrix): Matrix => matrixOf(up.rows, up.cols, (i, j) => entry(up, i, j) * scale(j));
   const mean = form === 'reuse' ? stored : null;
   return {
     ...maps,
@@ -46,7 +46,7 @@ export function evenRopeKeys(maps: LatentMaps): LatentMaps {
     ropeQuery: matrixOf(
       maps.ropeQuery.rows,
       maps.ropeQuery.cols,
-      (i, j) => at(maps.ropeQuery, i, j) * (size[i % (2 * count)] ?? 1),
+      (i, j) => entry(maps.ropeQuery, i, j) * (size[i % (2 * count)] ?? 1),
     ),
     keyUp: widen(maps.keyUp),
     valueUp: widen(maps.valueUp),
@@ -74,8 +74,4 @@ export function rotateLatent(maps: LatentMaps, seed = ROTATION_SEED): LatentMaps
     valueUp: turn(valueUp),
     ropeRebuild: ropeRebuild && turn(ropeRebuild),
   };
-}
-
-function at({ cols, data }: Matrix, i: number, j: number): number {
-  return data[i * cols + j] ?? 0;
 }

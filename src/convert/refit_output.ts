@@ -1,6 +1,6 @@
 import { WebMlaError } from '../core/errors.ts';
 import { solvePositive } from './linalg/cholesky.ts';
-import { columnsOf, matrixFrom, matrixOf, transpose } from './linalg/matrix.ts';
+import { columnsOf, entry, matrixFrom, matrixOf, transpose } from './linalg/matrix.ts';
 import type { Matrix } from './linalg/matrix.ts';
 
 /**
@@ -46,16 +46,12 @@ export function refitOutput(
   let trace = 0;
   for (let i = 0; i < n; i++) trace += moments.data[i * (n + 1) + i] ?? 0;
   const pull = (ridge * trace) / n;
-  const left = matrixOf(n + 1, n + 1, (i, j) => at(moments, i, j) + (i === j && i < n ? pull : 0));
+  const left = matrixOf(n + 1, n + 1, (i, j) => entry(moments, i, j) + (i === j && i < n ? pull : 0));
   const right = matrixOf(
     hidden_size,
     n + 1,
-    (i, j) => at(cross, i, j) + (j < n ? pull * at(oldWeight, i, j) : 0),
+    (i, j) => entry(cross, i, j) + (j < n ? pull * entry(oldWeight, i, j) : 0),
   );
   const solution = transpose(solvePositive(left, transpose(right)));
   return { weight: columnsOf(solution, 0, n), bias: columnsOf(solution, n, n + 1).data };
-}
-
-function at({ cols, data }: Matrix, i: number, j: number): number {
-  return data[i * cols + j] ?? 0;
 }

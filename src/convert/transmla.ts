@@ -4,7 +4,7 @@ import { spectrumOf } from './latent_maps.ts';
 import type { MethodOutcome } from './latent_maps.ts';
 import { hermitianEigen } from './linalg/hermitian_eigen.ts';
 import { diagonal, matrixFrom, scaleColumns, scaleRows, transpose } from './linalg/matrix.ts';
-import { congruence, multiply } from './linalg/multiply.ts';
+import { congruence, multiply, multiplySparse } from './linalg/multiply.ts';
 import { topEigenpairs } from './linalg/symmetric_eigen.ts';
 import { onKeys } from './output_metric.ts';
 import { latentRank, strictMaps } from './published_maps.ts';
@@ -66,7 +66,7 @@ export function convertTransmla(
   const covariance = congruence(rest, second);
   const balance = balancedScales(diagonal(covariance), shape.width);
   const { values, vectors } = topEigenpairs(scaleRows(balance, scaleColumns(covariance, balance)), rank);
-  const down = multiply(scaleColumns(vectors, balance), rest);
+  const down = multiplySparse(scaleColumns(vectors, balance), rest);
   const back = scaleRows(
     balance.map((s) => 1 / s),
     transpose(vectors),

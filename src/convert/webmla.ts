@@ -69,7 +69,7 @@ function defaultPairs(problem: WebmlaProblem, form: LatentForm, row_dim: number)
 }
 
 /** Parts of the largest possible number of pairs that are tried first; then what lies half-way beside the best. */
-const TRIED = [0.06, 0.15, 0.25, 0.35, 0.5, 0.65, 0.8, 1];
+const TRIED = [0.06, 0.2, 0.4, 0.65, 1];
 
 /** Number of rope pairs of least predicted error at a budget; multiples of 4 in models that are not tiny. */
 export function chooseRopePairs(problem: WebmlaProblem, form: LatentForm, row_dim: number): number {

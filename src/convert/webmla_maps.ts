@@ -17,7 +17,7 @@ import {
   zeros,
 } from './linalg/matrix.ts';
 import type { Matrix } from './linalg/matrix.ts';
-import { congruence, multiply, multiplyTransposed, symmetrized } from './linalg/multiply.ts';
+import { congruence, multiply, multiplySparse, multiplyTransposed, symmetrized } from './linalg/multiply.ts';
 import { symmetricEigenvalues, topEigenpairs } from './linalg/symmetric_eigen.ts';
 import { onKeys } from './output_metric.ts';
 import type { PairCandidate } from './query_weighted_pairs.ts';
@@ -59,7 +59,7 @@ function targets(problem: WebmlaProblem, pairs: readonly PairCandidate[], form: 
     const asked = congruence(weighted, covariance);
     return { content, rope, regression: zeros(full, rope.rows), asked };
   }
-  const left = multiplyTransposed(seen, content);
+  const left = symmetrized(multiplyTransposed(content, seen));
   if (form === 'strict' || pairs.length === 0) {
     return { content, rope, regression: zeros(full, rope.rows), asked: congruence(metric.root, left) };
   }
@@ -153,8 +153,13 @@ export function webmlaMaps(
   };
 
   function rowMaps(): Pick<LatentMaps, 'down' | 'downBias' | 'keyUp' | 'valueUp' | 'valueConstant'> {
-    const read = multiply(vectors, metric.root);
-    const down = combine(1, multiply(read, content), -1, multiply(multiply(read, regression), rope));
+    const read = multiplySparse(vectors, metric.root);
+    const down = combine(
+      1,
+      multiplySparse(read, content),
+      -1,
+      multiplySparse(multiply(read, regression), rope),
+    );
     const up = multiplyTransposed(metric.inverse, vectors);
     const downBias = new Float64Array(rank + rope.rows);
     apply(down, mean).forEach((x, i) => (downBias[i] = -x));
@@ -178,7 +183,7 @@ function reconMaps(
   const { metric, mean } = problem;
   const weights = ropeWeights(problem, pairs);
   const weighted = stackRows(scaleRows(weights, rope), multiply(metric.root, content));
-  const down = multiply(vectors, weighted);
+  const down = multiplySparse(vectors, weighted);
   const back = transpose(vectors);
   const ropeRebuild = scaleRows(
     weights.map((w) => 1 / w),

@@ -59,9 +59,14 @@ export function multiplyTransposed(a: Matrix, b: Matrix): Matrix {
   return multiply(a, transpose(b));
 }
 
-/** e c eᵀ for a symmetric c; symmetric to the last bit. */
+/** a b where b is the sparse one. */
+export function multiplySparse(a: Matrix, b: Matrix): Matrix {
+  return transpose(multiply(transpose(b), transpose(a)));
+}
+
+/** e c eᵀ for a symmetric c, as e (e c)ᵀ: a sparse e stands on the left both times. Symmetric to the last bit. */
 export function congruence(e: Matrix, c: Matrix): Matrix {
-  return symmetrized(multiplyTransposed(multiply(e, c), e));
+  return symmetrized(multiplyTransposed(e, multiply(e, c)));
 }
 
 /** (a + aᵀ) / 2 */

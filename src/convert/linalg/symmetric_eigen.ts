@@ -40,7 +40,7 @@ export function topEigenpairs(symmetric: Matrix, r = symmetric.rows): Eigenpairs
 /** All eigenvalues, descending: a fraction of the time that the vectors take. */
 export function symmetricEigenvalues(symmetric: Matrix): Float64Array<ArrayBuffer> {
   checkSymmetric(symmetric, 0);
-  return tridiagonalEigenvalues(tridiagonalize(symmetric)).sort().reverse();
+  return tridiagonalEigenvalues(tridiagonalize(symmetric)).toSorted((a, b) => b - a);
 }
 
 function checkSymmetric({ rows, cols, data }: Matrix, r: number): void {

@@ -36,7 +36,7 @@ beforeAll(async () => {
       ),
     );
   }
-});
+}, 120_000);
 
 describe.each(NAMES)('%s', (name) => {
   const gqa = (): Float32Array => {
