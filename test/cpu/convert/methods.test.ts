@@ -223,6 +223,24 @@ test('budgets that cannot be give the typed error', () => {
   }
 });
 
+test('full rank is lossless on text that a calibration of six tokens knows nothing of', async () => {
+  for (const name of ['llama_bias', 'qwen2_yarn']) {
+    const short = await calibrated(name, [randomIds(6, 80)]);
+    const { config, ends, layers } = short;
+    const want = runModel(config, ends, layers, ids, 'gqa');
+    const { groups, head_dim } = attentionShape(config);
+    for (const form of FORMS) {
+      const options: MethodOptions = {
+        method: 'webmla',
+        form,
+        row_dim: 2 * groups * head_dim,
+        pairs: (groups * head_dim) / 2,
+      };
+      expect(relative(convertedLogits(short, ids, options).logits, want)).toBeLessThan(1e-3);
+    }
+  }
+});
+
 test('published methods at full rank with every pair rotated are lossless', () => {
   for (const name of NAMES) {
     const { config, ends, layers } = model(name);
