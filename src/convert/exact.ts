@@ -49,11 +49,15 @@ export function convertExact(
   const report: LayerReport = {
     layer,
     method: 'exact',
+    form: 'strict',
     kv_lora_rank: width,
     qk_rope_head_dim: width,
+    ropePairs: Array.from(attention.rope_pairs),
     gqaValues: 2 * width,
     mlaValues: 2 * width,
     addedWeights: 2 * groups * width * head_dim,
+    spectrum: null,
+    predictedError: 0,
   };
   return { attention, report };
 }

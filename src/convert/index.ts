@@ -1,10 +1,22 @@
 /** webmla/convert: the parts of the converter, for scripts and researchers. No GPU, no DOM. */
 export { convertExact } from './exact.ts';
+export { convertLayer } from './convert_layer.ts';
+export type { ConvertOptions, MethodOptions } from './convert_layer.ts';
+export type { WebmlaOptions } from './webmla.ts';
+export { freqFoldCandidates } from './transmla.ts';
+export type { TransmlaOptions } from './transmla.ts';
+export type { Mha2mlaOptions } from './mha2mla.ts';
+export { refitOutput } from './refit_output.ts';
+export type { OutputMoments } from './refit_output.ts';
+export { readStatistics, writeStatistics } from './statistics_file.ts';
+export type { StatisticsFile, StatisticsInfo } from './statistics_file.ts';
+export type { LayerStatistics, Moments } from './statistics.ts';
+export type { LatentMaps, Spectrum } from './latent_maps.ts';
 export type { LayerReport } from './report.ts';
 export { quantize } from '../core/quantize.ts';
 export { unpack } from '../core/packed.ts';
 export type { PackedTensor, WeightFormat } from '../core/packed.ts';
-export type { DecoderLayer, GqaAttention, Linear, MlaAttention } from '../core/layers.ts';
+export type { DecoderLayer, GqaAttention, LatentForm, Linear, MlaAttention } from '../core/layers.ts';
 export { memorySource, blobSource } from '../formats/byte_source.ts';
 export type { ByteSource } from '../formats/byte_source.ts';
 export { readSafetensors } from '../formats/safetensors.ts';

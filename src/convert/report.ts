@@ -1,13 +1,23 @@
+import type { LatentForm } from '../core/layers.ts';
+import type { Spectrum } from './latent_maps.ts';
+
 /** What the conversion did to one layer. */
 export interface LayerReport {
   readonly layer: number;
-  /** 'exact' */
-  readonly method: string;
+  /** 'exact' is GQA written as MLA without loss. */
+  readonly method: 'exact' | 'webmla' | 'transmla' | 'mha2mla';
+  readonly form: LatentForm;
   readonly kv_lora_rank: number;
   readonly qk_rope_head_dim: number;
+  /** Frequency index of each rope pair. */
+  readonly ropePairs: readonly number[];
   /** Values cached per token, before and after. */
   readonly gqaValues: number;
   readonly mlaValues: number;
   /** Elements that the conversion adds to the layer's weights: the up-projections. */
   readonly addedWeights: number;
+  /** Eigenvalues of the low-rank step that are in the latent, and that are not; null when nothing was decomposed. */
+  readonly spectrum: Spectrum | null;
+  /** Expected squared error of the attention output; null for methods that predict none. */
+  readonly predictedError: number | null;
 }

@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../core/config.ts';
-import type { DecoderEnds, DecoderLayer, GqaAttention, Linear, MlaAttention } from '../core/layers.ts';
+import { latentShape } from '../core/layers.ts';
+import type { DecoderEnds, DecoderLayer, GqaAttention, MlaAttention } from '../core/layers.ts';
 import { unpack } from '../core/packed.ts';
 import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
 import { at } from './at.ts';
@@ -7,9 +8,10 @@ import { attention_combine } from './attention_combine.ts';
 import { attention_partial } from './attention_partial.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
+import { columns, readLatentRows } from './latent_rows.ts';
+import { linear, rotateRows } from './linear.ts';
 import { applyOutput, matmul, silu } from './matmul.ts';
 import { rms_norm } from './rms_norm.ts';
-import { rotate } from './rotate.ts';
 import { store_rows } from './store_rows.ts';
 
 /**
@@ -20,21 +22,26 @@ import { store_rows } from './store_rows.ts';
  */
 export type OracleForm = 'gqa' | 'naive' | 'absorbed';
 
-/** @returns logits [ids, vocab_size] */
+/**
+ * @param observe gets the normed input of every layer's attention, [ids, hidden_size]
+ * @returns logits [ids, vocab_size]
+ */
 export function runModel(
   config: ModelConfig,
   ends: DecoderEnds,
   layers: readonly DecoderLayer[],
   ids: readonly number[],
   form: OracleForm,
+  observe: (layer: number, x: Float32Array) => void = () => undefined,
 ): Float32Array {
   const { hidden_size, rms_norm_eps } = config;
   const inv_freq = ropeFrequencies(config);
   const table = cosSinTable(inv_freq, ids.length, ropeAttentionFactor(config.rope_scaling));
   const embedding = unpack(ends.embed_tokens);
   let hidden = embed_tokens(embedding, hidden_size, ids);
-  for (const { input_layernorm, self_attn, post_attention_layernorm, mlp } of layers) {
+  for (const [layer, { input_layernorm, self_attn, post_attention_layernorm, mlp }] of layers.entries()) {
     const x = rms_norm(hidden, input_layernorm, rms_norm_eps);
+    observe(layer, x);
     const heads =
       self_attn.form === 'gqa'
         ? gqaHeads(config, self_attn, x, table)
@@ -49,18 +56,6 @@ export function runModel(
   }
   const lm_head = ends.lm_head ? unpack(ends.lm_head) : embedding;
   return matmul(lm_head, rms_norm(hidden, ends.norm, rms_norm_eps), hidden_size);
-}
-
-/** [tokens, cols] -> [tokens, rows of all pieces] */
-function linear({ pieces, bias }: Linear, x: Float32Array): Float32Array {
-  const cols = pieces[0]?.cols ?? 0;
-  const weight = new Float32Array(pieces.reduce((rows, piece) => rows + piece.rows, 0) * cols);
-  let row = 0;
-  for (const piece of pieces) {
-    weight.set(unpack(piece), row * cols);
-    row += piece.rows;
-  }
-  return matmul(weight, x, cols, bias);
 }
 
 /** softmax(scale q_t . k_n) v_n over n <= t for one head. q, k [tokens, qk_dim], v [tokens, v_dim]. */
@@ -90,15 +85,6 @@ function attend(
   return out;
 }
 
-/** The slice of every row of x [tokens, width] from `start`, `length` long. */
-function columns(x: Float32Array, width: number, start: number, length: number): Float32Array {
-  const out = new Float32Array((x.length / width) * length);
-  for (let t = 0; t < x.length / width; t++) {
-    out.set(x.subarray(t * width + start, t * width + start + length), t * length);
-  }
-  return out;
-}
-
 /** Heads [tokens, dim] each, side by side: [tokens, heads * dim]. */
 function besides(heads: readonly Float32Array[], dim: number): Float32Array {
   const tokens = (heads[0]?.length ?? 0) / dim;
@@ -107,22 +93,6 @@ function besides(heads: readonly Float32Array[], dim: number): Float32Array {
     for (let t = 0; t < tokens; t++)
       out.set(head.subarray(t * dim, (t + 1) * dim), (t * heads.length + h) * dim);
   });
-  return out;
-}
-
-function rotateRows(
-  x: Float32Array,
-  dim: number,
-  pairs: ArrayLike<number>,
-  offset: number,
-  table: Float32Array,
-  frequencies: number,
-): Float32Array {
-  const out = x.slice();
-  for (let t = 0; t < x.length / dim; t++) {
-    const rope = { offset, dim: pairs.length * 2, pairs, table, frequencies };
-    rotate(out.subarray(t * dim, (t + 1) * dim), t, rope);
-  }
   return out;
 }
 
@@ -155,7 +125,7 @@ function gqaHeads(
   );
 }
 
-/** Per-head keys [embed_qᵀ c_kv | k_pe] and values unembed_out c_kv, then ordinary attention. */
+/** Per-head keys [embed_qᵀ content | rope] and values unembed_out x, then ordinary attention. */
 function naiveHeads(
   config: ModelConfig,
   attn: MlaAttention,
@@ -163,22 +133,12 @@ function naiveHeads(
   table: Float32Array,
 ): Float32Array {
   const { num_attention_heads: heads, head_dim } = config;
-  const { kv_lora_rank: r, qk_rope_head_dim, qk_offset, groups, rope_pairs } = attn;
+  const { qk_rope_head_dim, groups, rope_pairs } = attn;
   const frequencies = head_dim / 2;
-  const row_dim = r + qk_rope_head_dim;
-  const qk_dim = row_dim - qk_offset;
-  const content = r - qk_offset;
   const q = linear(attn.q_proj, x);
-  const rows = linear(attn.kv_a_proj, x);
-  const c_kv = columns(rows, row_dim, 0, r);
-  const k_pe = rotateRows(
-    columns(rows, row_dim, r, qk_rope_head_dim),
-    qk_rope_head_dim,
-    rope_pairs,
-    0,
-    table,
-    frequencies,
-  );
+  const row = readLatentRows(attn, linear(attn.kv_a_proj, x), table, frequencies);
+  const { content_dim, v_dim } = row;
+  const qk_dim = content_dim + qk_rope_head_dim;
   const embed_q = unpack(attn.embed_q);
   const unembed_out = unpack(attn.unembed_out);
   return besides(
@@ -187,7 +147,7 @@ function naiveHeads(
       const map = embed_q.subarray(g * qk_dim * head_dim, (g + 1) * qk_dim * head_dim);
       const query = columns(q, heads * head_dim, h * head_dim, head_dim);
       const q_pe = rotateRows(
-        matmul(map.subarray(content * head_dim), query, head_dim),
+        matmul(map.subarray(content_dim * head_dim), query, head_dim),
         qk_rope_head_dim,
         rope_pairs,
         0,
@@ -195,14 +155,16 @@ function naiveHeads(
         frequencies,
       );
       const k_nope = matmul(
-        transpose(map.subarray(0, content * head_dim), head_dim),
-        columns(c_kv, r, qk_offset, content),
-        content,
+        transpose(map.subarray(0, content_dim * head_dim), head_dim),
+        row.content,
+        content_dim,
       );
-      const key = content > 0 ? beside(k_nope, head_dim, k_pe, qk_rope_head_dim) : k_pe;
-      const asked = content > 0 ? beside(query, head_dim, q_pe, qk_rope_head_dim) : q_pe;
-      const values = matmul(unembed_out.subarray(g * head_dim * r, (g + 1) * head_dim * r), c_kv, r);
-      return attend(asked, key, values, (content > 0 ? head_dim : 0) + qk_rope_head_dim, head_dim ** -0.5);
+      const scored = content_dim > 0;
+      const key = scored ? beside(k_nope, head_dim, row.rope, qk_rope_head_dim) : row.rope;
+      const asked = scored ? beside(query, head_dim, q_pe, qk_rope_head_dim) : q_pe;
+      const out = unembed_out.subarray(g * head_dim * v_dim, (g + 1) * head_dim * v_dim);
+      const values = matmul(out, row.values, v_dim);
+      return attend(asked, key, values, (scored ? head_dim : 0) + qk_rope_head_dim, head_dim ** -0.5);
     }),
     head_dim,
   );
@@ -224,7 +186,7 @@ function beside(a: Float32Array, aDim: number, b: Float32Array, bDim: number): F
   return out;
 }
 
-/** Attention over cache rows, by the twins of the kernels. */
+/** Attention over cache rows: strict by the twins of the kernels, the other forms from the rows as LatentForm defines them. */
 function absorbedHeads(
   config: ModelConfig,
   attn: MlaAttention,
@@ -232,17 +194,34 @@ function absorbedHeads(
   table: Float32Array,
 ): Float32Array {
   const { num_attention_heads: heads, head_dim } = config;
-  const { kv_lora_rank: r, qk_rope_head_dim, qk_offset, groups } = attn;
-  const row_dim = r + qk_rope_head_dim;
-  const qk_dim = row_dim - qk_offset;
-  const tokens = x.length / config.hidden_size;
+  const { groups } = attn;
+  const { qk_dim, v_dim } = latentShape(attn);
   const per = { num_heads: heads, heads_per_group: heads / groups };
-  const pairs = { dim: qk_rope_head_dim, pairs: attn.rope_pairs, table, frequencies: head_dim / 2 };
   const q_latent = head_matmul(unpack(attn.embed_q), linear(attn.q_proj, x), {
     ...per,
     in_dim: head_dim,
     out_dim: qk_dim,
   });
+  const latent =
+    attn.latent === 'strict'
+      ? strictLatent(config, attn, q_latent, x, table)
+      : rebuiltLatent(config, attn, q_latent, x, table);
+  return head_matmul(unpack(attn.unembed_out), latent, { ...per, in_dim: v_dim, out_dim: head_dim });
+}
+
+/** Σ p x_n of every head over rows whose rope key is rotated when stored: [tokens, heads * v_dim]. */
+function strictLatent(
+  config: ModelConfig,
+  attn: MlaAttention,
+  q_latent: Float32Array,
+  x: Float32Array,
+  table: Float32Array,
+): Float32Array {
+  const { num_attention_heads: heads, head_dim } = config;
+  const { kv_lora_rank: r, qk_rope_head_dim, qk_offset } = attn;
+  const { row_dim, qk_dim } = latentShape(attn);
+  const tokens = x.length / config.hidden_size;
+  const pairs = { dim: qk_rope_head_dim, pairs: attn.rope_pairs, table, frequencies: head_dim / 2 };
   const cache = store_rows(
     new Float32Array(tokens * row_dim),
     linear(attn.kv_a_proj, x),
@@ -260,7 +239,7 @@ function absorbedHeads(
     v_offset: 0,
     v_dim: r,
   };
-  const latent = attention_combine(
+  return attention_combine(
     [
       attention_partial(
         q_latent,
@@ -274,5 +253,28 @@ function absorbedHeads(
     ],
     r,
   );
-  return head_matmul(unpack(attn.unembed_out), latent, { ...per, in_dim: r, out_dim: head_dim });
+}
+
+/** Σ p x_n of every head over rows whose rope key is made when they are read: [tokens, heads * v_dim]. */
+function rebuiltLatent(
+  config: ModelConfig,
+  attn: MlaAttention,
+  q_latent: Float32Array,
+  x: Float32Array,
+  table: Float32Array,
+): Float32Array {
+  const { num_attention_heads: heads, head_dim } = config;
+  const { qk_rope_head_dim, rope_pairs } = attn;
+  const frequencies = head_dim / 2;
+  const row = readLatentRows(attn, linear(attn.kv_a_proj, x), table, frequencies);
+  const qk_dim = row.content_dim + qk_rope_head_dim;
+  const keys = beside(row.content, row.content_dim, row.rope, qk_rope_head_dim);
+  return besides(
+    Array.from({ length: heads }, (_, h) => {
+      const query = columns(q_latent, heads * qk_dim, h * qk_dim, qk_dim);
+      const asked = rotateRows(query, qk_dim, rope_pairs, row.content_dim, table, frequencies);
+      return attend(asked, keys, row.values, qk_dim, head_dim ** -0.5);
+    }),
+    row.v_dim,
+  );
 }
