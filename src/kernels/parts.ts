@@ -11,6 +11,7 @@ import outputSwiglu from '../../shaders/parts/output_swiglu.wgsl?raw';
 import random from '../../shaders/parts/random.wgsl?raw';
 import reduce from '../../shaders/parts/reduce.wgsl?raw';
 import rotate from '../../shaders/parts/rotate.wgsl?raw';
+import scoreTile from '../../shaders/parts/score_tile.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
@@ -67,6 +68,8 @@ export const GROUP_STRUCT = part('group', group);
 export const STEP = part('step', step);
 export const SAMPLING = part('sampling', sampling);
 export const ROTATE = part('rotate', rotate);
+/** score_tile, q_tile and k_tile */
+export const SCORE_TILE = part('score_tile', scoreTile);
 export const THRESHOLD = part('threshold', threshold);
 export const RANDOM = part('random', random);
 export const REDUCE = part('reduce', reduce);
