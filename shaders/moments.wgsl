@@ -63,37 +63,36 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   add_row(base, first_row + ty * 4u + 3u, first_column + tx * 4u, sum3);
 }
 
-fn x_at(t: u32, batch: u32, i: u32) -> f32 {
-  return select(select(0.0, 1.0, i == n && x_ones), x[t * x_stride + x_offset + batch * x_batch + min(i, n - min(n, 1u))], i < n);
-}
-
-fn y_at(t: u32, batch: u32, i: u32) -> f32 {
-  return select(select(0.0, 1.0, i == m && y_ones), y[t * y_stride + y_offset + batch * y_batch + min(i, m - min(m, 1u))], i < m);
-}
-
+// 4 values of one token, the 1 behind them, zeros behind that.
 fn load_x(t: u32, batch: u32, i: u32) -> vec4f {
-  return vec4f(x_at(t, batch, i), x_at(t, batch, i + 1u), x_at(t, batch, i + 2u), x_at(t, batch, i + 3u));
+  var values = vec4f(0.0);
+  for (var c = 0u; c < min(4u, N - min(N, i)); c++) {
+    if (i + c < n) {
+      values[c] = x[t * x_stride + x_offset + batch * x_batch + i + c];
+    } else {
+      values[c] = 1.0;
+    }
+  }
+  return values;
 }
 
 fn load_y(t: u32, batch: u32, i: u32) -> vec4f {
-  return vec4f(y_at(t, batch, i), y_at(t, batch, i + 1u), y_at(t, batch, i + 2u), y_at(t, batch, i + 3u));
+  var values = vec4f(0.0);
+  for (var c = 0u; c < min(4u, M - min(M, i)); c++) {
+    if (i + c < m) {
+      values[c] = y[t * y_stride + y_offset + batch * y_batch + i + c];
+    } else {
+      values[c] = 1.0;
+    }
+  }
+  return values;
 }
 
 fn add_row(base: u32, row: u32, column: u32, sum: vec4f) {
-  if (row >= N) {
-    return;
-  }
-  let at = (base + row) * M + column;
-  if (column < M) {
-    sums[at] += sum.x;
-  }
-  if (column + 1u < M) {
-    sums[at + 1u] += sum.y;
-  }
-  if (column + 2u < M) {
-    sums[at + 2u] += sum.z;
-  }
-  if (column + 3u < M) {
-    sums[at + 3u] += sum.w;
+  // A loop, and not 4 lines: software adapters take a second to compile those.
+  for (var c = 0u; c < min(4u, M - min(M, column)); c++) {
+    if (row < N) {
+      sums[(base + row) * M + column + c] += sum[c];
+    }
   }
 }

@@ -20,9 +20,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   for (var i = lane; i < dim * 4u; i += THREADS) {
     let element = i % dim;
     let block = i / dim;
-    let t = first + block * 4u;
-    x_tile[element * 4u + block] =
-      vec4f(x_at(t, head, element), x_at(t + 1u, head, element), x_at(t + 2u, head, element), x_at(t + 3u, head, element));
+    var values = vec4f(0.0);
+    for (var k = 0u; k < min(4u, step.num_tokens); k++) {
+      let t = min(first + block * 4u + k, step.num_tokens - 1u);
+      values[k] = x[t * x_stride + x_offset + head / share * dim + element];
+    }
+    x_tile[element * 4u + block] = values;
   }
   workgroupBarrier();
   var sum0 = vec4f(0.0);
@@ -56,20 +59,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     for (var i = 0u; i < THREADS; i++) {
       total += partial[i * 4u + lane];
     }
-    let t = first + lane * 4u;
-    write(t, head, total.x);
-    write(t + 1u, head, total.y);
-    write(t + 2u, head, total.z);
-    write(t + 3u, head, total.w);
-  }
-}
-
-fn x_at(t: u32, head: u32, element: u32) -> f32 {
-  return x[min(t, step.num_tokens - 1u) * x_stride + x_offset + head / share * dim + element];
-}
-
-fn write(t: u32, head: u32, value: f32) {
-  if (t < step.num_tokens) {
-    out[t * num_heads + head] = value;
+    for (var i = 0u; i < min(4u, step.num_tokens - min(step.num_tokens, first + lane * 4u)); i++) {
+      out[(first + lane * 4u + i) * num_heads + head] = total[i];
+    }
   }
 }

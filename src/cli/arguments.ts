@@ -26,6 +26,10 @@ const OPTIONS = {
   text: { type: 'string' },
   special: { type: 'boolean' },
   system: { type: 'string' },
+  against: { type: 'string' },
+  window: { type: 'string' },
+  'max-windows': { type: 'string' },
+  'first-token': { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -37,6 +41,7 @@ const COMMANDS = {
   inspect: ['model', 'json'],
   tokenize: ['model', 'json', 'text', 'special'],
   chat: ['model', 'system', ...RUN_OPTIONS],
+  evaluate: ['model', 'json', 'text', 'against', 'window', 'max-windows', 'first-token', ...RUN_OPTIONS],
   generate: [
     'model',
     'json',

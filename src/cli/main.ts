@@ -2,6 +2,7 @@
 import { asWebMlaError } from '../core/errors.ts';
 import { Arguments } from './arguments.ts';
 import { chat } from './chat.ts';
+import { evaluateText, printEvaluation } from './evaluate.ts';
 import { generate } from './generate.ts';
 import { inspect, printInspection } from './inspect.ts';
 import { tokenize } from './tokenize.ts';
@@ -31,6 +32,11 @@ async function main(argv: readonly string[]): Promise<number> {
       case 'generate': {
         const generated = await generate(args, json ? () => {} : (text) => void process.stdout.write(text));
         print(json ? JSON.stringify(generated) : '');
+        return 0;
+      }
+      case 'evaluate': {
+        const evaluated = await evaluateText(args);
+        print(json ? JSON.stringify(evaluated) : printEvaluation(evaluated));
         return 0;
       }
       case 'chat':

@@ -4,6 +4,7 @@ import { throwIfAborted } from '../core/errors.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention } from '../core/layers.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
+import type { Pipelines } from '../gpu/pipelines.ts';
 import { WeightUploader } from '../model/weights.ts';
 import type { DeviceLayer } from '../model/weights.ts';
 import { checkSequences, LayerStream } from './layer_stream.ts';
@@ -28,6 +29,8 @@ export interface CalibrateOptions {
   readonly signal?: AbortSignal | undefined;
   /** GPU memory that residual streams may take; more rows go through the model in several batches. Default 256 MB. */
   readonly streamBytes?: number;
+  /** Of the same device: what an earlier run compiled is not compiled again. */
+  readonly pipelines?: Pipelines;
 }
 
 const STREAM_BYTES = 256e6;
@@ -49,7 +52,7 @@ export async function calibrate(
   checkSequences(config, rows);
   const { onProgress, signal, streamBytes = STREAM_BYTES } = options;
   const longest = rows.reduce((most, { length }) => Math.max(most, length), 0);
-  const stream = new LayerStream(gpu, config, longest);
+  const stream = new LayerStream(gpu, config, longest, options.pipelines);
   const totals: LayerTotals[] = [];
   const total = rows.length * config.num_hidden_layers;
   let loaded = 0;

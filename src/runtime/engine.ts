@@ -164,7 +164,7 @@ export class LocalEngine implements EngineCore {
 }
 
 /** @throws WebMlaError `bad_request`, `unsupported` for a method that is not there yet */
-function attentionForm(attention: EngineOptions['attention']): AttentionForm {
+export function attentionForm(attention: EngineOptions['attention']): AttentionForm {
   if (attention === undefined || attention === 'gqa') return 'gqa';
   if (attention === 'mla') return 'mla';
   const { form, method } = attention;

@@ -75,13 +75,21 @@ export class LayerStream {
   readonly #unused: GPUBuffer;
   readonly #tokens: GPUBuffer;
 
-  /** @param longest tokens of the longest row */
-  constructor(gpu: Gpu, config: ModelConfig, longest: number) {
+  /**
+   * @param longest tokens of the longest row
+   * @param pipelines of the same device: those of an earlier stream are compiled already
+   */
+  constructor(
+    gpu: Gpu,
+    config: ModelConfig,
+    longest: number,
+    pipelines: Pipelines = new Pipelines(gpu.device),
+  ) {
     this.gpu = gpu;
     this.config = config;
     // One token would be recorded as a decoding step, which keeps nothing apart.
     this.maxTokens = Math.max(2, longest);
-    this.pipelines = new Pipelines(gpu.device);
+    this.pipelines = pipelines;
     this.#buffers = new Buffers(gpu.device);
     const table = cosSinTable(
       ropeFrequencies(config),

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { LayerStatistics } from '../../src/convert/statistics.ts';
 import type { ModelConfig } from '../../src/core/config.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention } from '../../src/core/layers.ts';
+import { Pipelines } from '../../src/gpu/pipelines.ts';
 import { quantize } from '../../src/core/quantize.ts';
 import { randomStream } from '../../src/core/rng.ts';
 import { calibrate } from '../../src/runtime/calibrate.ts';
@@ -60,7 +61,8 @@ describe('statistics of layers on the GPU', () => {
       rows.map((ids) => [...ids]),
     );
     const gpu = await testGpu();
-    const got = await calibrate(gpu, decoder.config, sourceOf(decoder), rows);
+    const pipelines = new Pipelines(gpu.device);
+    const got = await calibrate(gpu, decoder.config, sourceOf(decoder), rows, { pipelines });
     expect(got.length).toBe(decoder.layers.length);
     got.forEach((one, i) => expectAlike(one, want[i]!.statistics, 2e-5));
 
@@ -68,8 +70,9 @@ describe('statistics of layers on the GPU', () => {
     // The same again, and in batches of one row: the sums are the same ones.
     const bytes = 64 * decoder.config.hidden_size * 4;
     const seen: number[] = [];
-    const again = await calibrate(gpu, decoder.config, sourceOf(decoder), rows);
+    const again = await calibrate(gpu, decoder.config, sourceOf(decoder), rows, { pipelines });
     const batched = await calibrate(gpu, decoder.config, sourceOf(decoder), rows, {
+      pipelines,
       streamBytes: bytes,
       onProgress: ({ loaded, total }) => seen.push(loaded / total),
     });
