@@ -15,12 +15,10 @@ export interface Evaluated extends Evaluation {
   readonly kvBytesPerToken: number;
 }
 
-const DEFAULT_WINDOW = 1024;
-
 /** webmla evaluate: perplexity on a text, and with --against the distance from another model. */
 export async function evaluateText(args: Arguments): Promise<Evaluated> {
   const { contextLength: _, ...options } = engineOptions(args);
-  const window = wholeNumber(args, 'window', 2) ?? DEFAULT_WINDOW;
+  const window = wholeNumber(args, 'window', 2);
   const maxWindows = wholeNumber(args, 'max-windows', 1);
   const firstToken = wholeNumber(args, 'first-token', 0);
   const text = await readText(args.required('text'));
@@ -37,7 +35,13 @@ export async function evaluateText(args: Arguments): Promise<Evaluated> {
   try {
     if (!evaluator.tokenizer)
       throw new WebMlaError('missing_file', '--model: expected tokenizer.json, got no such file');
-    const { windows, bytes } = textWindows(evaluator.tokenizer, text, window, firstToken, maxWindows);
+    const { windows, bytes } = textWindows(
+      evaluator.tokenizer,
+      text,
+      evaluator.windowTokens,
+      firstToken,
+      maxWindows,
+    );
     const evaluation = await evaluator.run(windows);
     const bits = (evaluation.nllPerToken * evaluation.tokens) / Math.LN2;
     const { kvBytesPerToken } = evaluator;

@@ -59,7 +59,7 @@ export async function calibrate(
   onProgress?.({ loaded, total });
   try {
     for (const batch of batchesOf(rows, Math.floor(streamBytes / LayerStream.rowBytes(config, longest)))) {
-      let residuals = await embedRows(stream, source, batch);
+      const residuals = await embedRows(stream, source, batch);
       for (let i = 0; i < config.num_hidden_layers; i++) {
         throwIfAborted(signal);
         totals[i] = await sumLayer(stream, i, await source.layer(i), residuals, totals[i], signal, () =>
@@ -67,7 +67,6 @@ export async function calibrate(
         );
       }
       stream.release(residuals);
-      residuals = [];
     }
     return totals.map((one) => statisticsOf(config, one));
   } catch (error) {
@@ -86,9 +85,10 @@ function batchesOf<T>(rows: readonly T[], most: number): T[][] {
   );
 }
 
-async function embedRows(
+/** The streams of rows before the first layer; the table is on the GPU only meanwhile. */
+export async function embedRows(
   stream: LayerStream,
-  source: LayerSource,
+  source: Pick<LayerSource, 'ends'>,
   rows: readonly Uint32Array<ArrayBuffer>[],
 ): Promise<StreamRow[]> {
   const ends = await source.ends();

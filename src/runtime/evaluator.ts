@@ -1,9 +1,11 @@
+import type { ModelConfig } from '../core/config.ts';
 import { asWebMlaError, WebMlaError } from '../core/errors.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import type { ModelFiles } from '../formats/model_files.ts';
 import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { CACHE_BYTES } from '../kernels/parts.ts';
+import { longestContext } from '../model/architecture.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { attentionForm } from './engine.ts';
 import { evaluate } from './evaluate.ts';
@@ -21,8 +23,8 @@ export interface EvaluatorOptions extends Pick<
   /** The reference, run as it lies in its file, with an f32 cache: what is left is the difference of everything. */
   readonly against?: ModelFiles | undefined;
   readonly gpu: GPU | undefined;
-  /** Tokens of the longest window. */
-  readonly windowTokens: number;
+  /** Tokens of the longest window. Default 1,024, or what the model can do. */
+  readonly windowTokens?: number | undefined;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -32,6 +34,7 @@ export class Evaluator {
   readonly tokenizer: Tokenizer | null;
   /** Bytes that a token takes in the model's cache. */
   readonly kvBytesPerToken: number;
+  readonly windowTokens: number;
   readonly #gpu: Gpu;
   readonly #model: LoadedModel;
   readonly #against: LoadedModel | undefined;
@@ -46,6 +49,7 @@ export class Evaluator {
     this.#model = model;
     this.#against = against;
     this.tokenizer = tokenizer;
+    this.windowTokens = model.contextLength;
     this.kvBytesPerToken = model.plan.kvValuesPerToken * CACHE_BYTES[model.plan.cacheFormat];
   }
 
@@ -54,9 +58,10 @@ export class Evaluator {
     const attention = attentionForm(options.attention);
     const gpu = await openGpu(options.gpu);
     try {
-      const { signal, windowTokens, onProgress = () => {} } = options;
-      const common = { contextLength: windowTokens, promptLogits: true, spare: 0, onProgress, signal };
+      const { signal, onProgress = () => {} } = options;
       const checkpoint = await openCheckpoint(options.files, signal);
+      const contextLength = windowLength(checkpoint.config, options.windowTokens);
+      const common = { contextLength, promptLogits: true, spare: 0, onProgress, signal };
       const model = await loadModel(checkpoint, gpu, {
         ...common,
         attention,
@@ -95,6 +100,18 @@ export class Evaluator {
     this.#against?.buffers.destroy();
     this.#gpu.device.destroy();
   }
+}
+
+const DEFAULT_WINDOW = 1024;
+
+function windowLength(config: ModelConfig, wanted: number | undefined): number {
+  const longest = longestContext(config);
+  if (wanted === undefined) return Math.min(DEFAULT_WINDOW, longest);
+  if (wanted >= 2 && wanted <= longest) return wanted;
+  throw new WebMlaError(
+    'bad_request',
+    `window: expected 2 to ${longest} tokens (what this model can do), got ${wanted}`,
+  );
 }
 
 /** A text cut into windows that do not overlap. */
