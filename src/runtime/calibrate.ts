@@ -151,8 +151,7 @@ async function sumLayer(
         const passage = [{ layer: prepared, row }];
         stream.run(passage, dispatches, passage);
         waiting += row.tokens;
-        // One row at a time, so that a cancelled calibration stops soon.
-        await stream.settle();
+        await stream.pace();
         onRow();
         if (waiting >= FLUSH_TOKENS || row === rows.at(-1)) {
           await summing.flush(`statistics of layer ${index}`, totals, waiting);

@@ -62,6 +62,8 @@ export interface Passage {
   readonly row: StreamRow;
 }
 
+const IN_FLIGHT = 3;
+
 export class LayerStream {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
@@ -74,6 +76,8 @@ export class LayerStream {
   /** Bound where nothing is read. */
   readonly #unused: GPUBuffer;
   readonly #tokens: GPUBuffer;
+  /** Submits that may still run, oldest first. */
+  readonly #inFlight: Promise<undefined>[] = [];
 
   /**
    * @param longest tokens of the longest row
@@ -176,7 +180,7 @@ export class LayerStream {
 
   /**
    * One row, or the same row of several streams: into the layers, through the dispatches, and (what `out` names) back into
-   * the row. Only submits; see settle().
+   * the row. Only submits; see pace().
    */
   run(into: readonly Passage[], dispatches: readonly Dispatch[], out: readonly Passage[] = []): void {
     const [first] = into;
@@ -197,13 +201,35 @@ export class LayerStream {
       throwIfAborted(signal);
       const passage = [{ layer, row }];
       this.run(passage, [...layer.attend, ...layer.mix], passage);
-      await this.settle();
+      await this.pace();
     }
+    await this.settle();
+  }
+
+  /**
+   * To be awaited after each run: few submits are in flight, so that a cancelled calibration stops soon, but more than one,
+   * so that the GPU does not wait for the host.
+   * @throws WebMlaError as settle
+   */
+  async pace(): Promise<void> {
+    const done = this.gpu.device.queue.onSubmittedWorkDone();
+    done.catch(() => {}); // a lost device may reject it; whoever waits for it is told
+    this.#inFlight.push(done);
+    await this.#wait(IN_FLIGHT);
   }
 
   /** Waits for what was submitted. @throws WebMlaError `device_lost` and whatever else the GPU reported */
   async settle(): Promise<void> {
-    await this.gpu.device.queue.onSubmittedWorkDone();
+    await this.pace();
+    await this.#wait(0);
+  }
+
+  async #wait(most: number): Promise<void> {
+    try {
+      while (this.#inFlight.length > most) await this.#inFlight.shift();
+    } catch (error) {
+      throw this.gpu.failure() ?? error;
+    }
     const failure = this.gpu.failure();
     if (failure) throw failure;
   }

@@ -82,7 +82,7 @@ export async function gatherRefitSums(
         ],
         dispatches,
       );
-      await stream.settle();
+      await stream.pace();
       tokens += row.tokens;
       waiting += row.tokens;
       if (waiting < FLUSH_TOKENS && row !== original.rows.at(-1)) continue;

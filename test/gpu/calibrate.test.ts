@@ -5,6 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { LayerStatistics } from '../../src/convert/statistics.ts';
 import type { ModelConfig } from '../../src/core/config.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention } from '../../src/core/layers.ts';
+import { openDawn } from '../../src/cli/dawn.ts';
+import { openGpu } from '../../src/gpu/device.ts';
 import { Pipelines } from '../../src/gpu/pipelines.ts';
 import { quantize } from '../../src/core/quantize.ts';
 import { randomStream } from '../../src/core/rng.ts';
@@ -52,8 +54,10 @@ function expectAlike(got: LayerStatistics, want: LayerStatistics, most: number):
 
 describe('statistics of layers on the GPU', () => {
   test.each(readdirSync(fixtures))('%s: as the definitions say', async (name) => {
-    const decoder = await readDecoder(join(fixtures, name));
-    const rows = tokenRows(decoder.config.vocab_size, [40, 64, 1, 23]);
+    const read = await readDecoder(join(fixtures, name));
+    // Longer than the fixture was made for, so that there are several tiles of 64 tokens.
+    const decoder = { ...read, config: { ...read.config, max_position_embeddings: 256 } };
+    const rows = tokenRows(decoder.config.vocab_size, [40, 130, 1, 64]);
     const want = directStatistics(
       decoder.config,
       decoder.ends,
@@ -68,7 +72,7 @@ describe('statistics of layers on the GPU', () => {
 
     if (name !== 'llama_bias') return;
     // The same again, and in batches of one row: the sums are the same ones.
-    const bytes = 64 * decoder.config.hidden_size * 4;
+    const bytes = 130 * decoder.config.hidden_size * 4;
     const seen: number[] = [];
     const again = await calibrate(gpu, decoder.config, sourceOf(decoder), rows, { pipelines });
     const batched = await calibrate(gpu, decoder.config, sourceOf(decoder), rows, {
@@ -80,6 +84,17 @@ describe('statistics of layers on the GPU', () => {
     batched.forEach((one, i) => expectAlike(one, got[i]!, 1e-5));
     expect(seen.length).toBe(1 + rows.length * decoder.layers.length);
     expect(seen.at(-1)).toBe(1);
+  });
+
+  test('a lost device', async () => {
+    const decoder = await readDecoder(join(fixtures, 'qwen2_yarn'));
+    const gpu = await openGpu(await openDawn());
+    const rows = tokenRows(decoder.config.vocab_size, [8, 8, 8]);
+    const onProgress = ({ loaded }: { loaded: number }): void => {
+      if (loaded === 1) gpu.device.destroy();
+    };
+    const lost = calibrate(gpu, decoder.config, sourceOf(decoder), rows, { onProgress });
+    await expect(lost).rejects.toMatchObject({ code: 'device_lost' });
   });
 
   test('refuses what is wrong, and stops', async () => {
