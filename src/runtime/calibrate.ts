@@ -7,10 +7,11 @@ import type { Gpu } from '../gpu/device.ts';
 import type { Pipelines } from '../gpu/pipelines.ts';
 import { WeightUploader } from '../model/weights.ts';
 import type { DeviceLayer } from '../model/weights.ts';
-import { checkSequences, LayerStream } from './layer_stream.ts';
+import { LayerStream } from './layer_stream.ts';
 import type { StreamRow } from './layer_stream.ts';
 import { LayerSums, statisticsOf } from './layer_sums.ts';
 import type { LayerTotals } from './layer_sums.ts';
+import { checkSequences } from './token_rows.ts';
 
 /** Where layers come from, one at a time: a WeightReader, or whoever keeps them. */
 export interface LayerSource {

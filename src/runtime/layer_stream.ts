@@ -9,7 +9,6 @@ import { STEP_BYTES, writeStep } from '../gpu/step.ts';
 import { partialsBytes } from '../kernels/attention_partial.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { CACHE_BYTES, stride } from '../kernels/parts.ts';
-import { longestContext } from '../model/architecture.ts';
 import { attentionLayout } from '../model/attention.ts';
 import type { AttentionLayout } from '../model/attention.ts';
 import { PlanBuilder } from '../model/plan_builder.ts';
@@ -347,27 +346,6 @@ export class LayerStream {
       this.maxTokens,
       this.gpu.info.software,
     );
-  }
-}
-
-/** @throws WebMlaError `bad_request` for rows that the model cannot run */
-export function checkSequences(config: ModelConfig, sequences: readonly Uint32Array[]): void {
-  const longest = longestContext(config);
-  if (sequences.length === 0) throw new WebMlaError('bad_request', 'token rows: expected some, got none');
-  for (const [i, ids] of sequences.entries()) {
-    if (ids.length < 1 || ids.length > longest) {
-      throw new WebMlaError(
-        'bad_request',
-        `token row ${i}: expected 1 to ${longest} tokens (what this model can do), got ${ids.length}`,
-      );
-    }
-    const stranger = ids.find((id) => id >= config.vocab_size);
-    if (stranger !== undefined) {
-      throw new WebMlaError(
-        'bad_request',
-        `token row ${i}: expected ids below ${config.vocab_size}, got ${stranger}`,
-      );
-    }
   }
 }
 

@@ -24,7 +24,8 @@ export class MomentSums {
   ) {
     const { rows, cols } = momentShape(dims);
     const workgroups = Math.ceil(rows / TILE) * Math.ceil(cols / TILE) * dims.batches;
-    const splits = Math.min(MAX_SPLITS, Math.ceil(TARGET_WORKGROUPS / workgroups));
+    const { software } = stream.gpu.info;
+    const splits = software ? 1 : Math.min(MAX_SPLITS, Math.ceil(TARGET_WORKGROUPS / workgroups));
     this.#dims = { ...dims, splits, max_tokens: stream.maxTokens };
     this.sums = buffers.storage(label, momentsBytes(this.#dims));
     this.dispatch = stream.pipelines.dispatch(
