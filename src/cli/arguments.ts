@@ -30,6 +30,10 @@ const OPTIONS = {
   shape: { type: 'string' },
   contexts: { type: 'string' },
   prefill: { type: 'string' },
+  against: { type: 'string' },
+  window: { type: 'string' },
+  'max-windows': { type: 'string' },
+  'first-token': { type: 'string' },
 } as const;
 
 export type OptionName = keyof typeof OPTIONS;
@@ -43,6 +47,7 @@ const COMMANDS = {
   chat: ['model', 'system', ...RUN_OPTIONS],
   bench: ['model', 'json', 'shape', 'contexts', 'prefill', 'attention', 'cache-dtype'],
   convert: ['model', 'json', 'out', 'method', 'cache-dtype'],
+  evaluate: ['model', 'json', 'text', 'against', 'window', 'max-windows', 'first-token', ...RUN_OPTIONS],
   generate: [
     'model',
     'json',

@@ -4,6 +4,7 @@ import { Arguments } from './arguments.ts';
 import { bench, printBench } from './bench.ts';
 import { chat } from './chat.ts';
 import { convert } from './convert.ts';
+import { evaluateText, printEvaluation } from './evaluate.ts';
 import { generate } from './generate.ts';
 import { inspect, printInspection } from './inspect.ts';
 import { tokenize } from './tokenize.ts';
@@ -47,6 +48,11 @@ async function main(argv: readonly string[]): Promise<number> {
             ? JSON.stringify(converted)
             : `${converted.layers.length} layers, ${converted.kvBytesPerToken} bytes a token`,
         );
+        return 0;
+      }
+      case 'evaluate': {
+        const evaluated = await evaluateText(args);
+        print(json ? JSON.stringify(evaluated) : printEvaluation(evaluated));
         return 0;
       }
       case 'chat':

@@ -9,18 +9,20 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
   webmla generate --model PATH (--prompt TEXT | --prompt-ids 1,2,3 | --messages FILE.json) [--max-tokens N] [--json]
                   [--temperature T] [--top-p P] [--top-k K] [--seed S] [--stop TEXT]... [--ignore-eos] [--logits FILE]
   webmla tokenize --model PATH --text TEXT [--special] [--json]
+  webmla evaluate --model PATH --text FILE [--against PATH] [--window 1024] [--max-windows N] [--first-token ID] [--json]
   webmla chat     --model PATH [--system TEXT]
 
 PATH is a folder in Hugging Face layout, a .safetensors file beside its config.json, a .gguf file, an http(s) address of
 either, or a Hub id (owner/name). What begins with / or . is never looked up on the Hub. HF_ENDPOINT and HF_TOKEN are used.
 
-How a model runs (generate, chat):
+How a model runs (generate, evaluate, chat):
   --attention gqa|mla     default: what the checkpoint is; mla converts GQA without loss
   --method exact          how GQA becomes MLA
   --weights as-is|f32|f16|q8|q4
   --cache-dtype f32|f16   default f16
   --context-length N
 
-generate is greedy unless --temperature says otherwise; chat samples as the model's generation_config.json says.
+evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its
+file with an f32 cache. generate is greedy unless --temperature says otherwise; chat samples as the model's generation_config.json says.
 --json prints one line of JSON on standard output and nothing else there.
 `;

@@ -2,14 +2,21 @@ import { argmax_final } from './argmax_final.ts';
 import { argmax_partial } from './argmax_partial.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_partial } from './attention_partial.ts';
+import { attention_reach } from './attention_reach.ts';
+import { attention_spread } from './attention_spread.ts';
+import { compare_logits } from './compare_logits.ts';
 import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
 import { matmul } from './matmul.ts';
 import { matmul_tiled } from './matmul_tiled.ts';
 import { matvec } from './matvec.ts';
+import { moments } from './moments.ts';
+import { quadratic_forms } from './quadratic_forms.ts';
+import { reach_sums } from './reach_sums.ts';
 import { rms_norm } from './rms_norm.ts';
 import { sample } from './sample.ts';
+import { score_tokens } from './score_tokens.ts';
 import { store_rows } from './store_rows.ts';
 import { stream_read } from './stream_read.ts';
 
@@ -19,14 +26,21 @@ export const KERNELS = {
   argmax_partial,
   attention_combine,
   attention_partial,
+  attention_reach,
+  attention_spread,
+  compare_logits,
   count_tokens,
   embed_tokens,
   head_matmul,
   matmul,
   matmul_tiled,
   matvec,
+  moments,
+  quadratic_forms,
+  reach_sums,
   rms_norm,
   sample,
+  score_tokens,
   store_rows,
   stream_read,
 };

@@ -13,6 +13,7 @@ import reduce from '../../shaders/parts/reduce.wgsl?raw';
 import rotate from '../../shaders/parts/rotate.wgsl?raw';
 import rows2 from '../../shaders/parts/rows_2.wgsl?raw';
 import rows4 from '../../shaders/parts/rows_4.wgsl?raw';
+import scoreTile from '../../shaders/parts/score_tile.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
@@ -72,6 +73,8 @@ export const GROUP_STRUCT = part('group', group);
 export const STEP = part('step', step);
 export const SAMPLING = part('sampling', sampling);
 export const ROTATE = part('rotate', rotate);
+/** score_tile, q_tile and k_tile */
+export const SCORE_TILE = part('score_tile', scoreTile);
 export const THRESHOLD = part('threshold', threshold);
 export const RANDOM = part('random', random);
 export const REDUCE = part('reduce', reduce);

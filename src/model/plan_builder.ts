@@ -97,7 +97,15 @@ export class PlanBuilder {
     );
   }
 
-  layer(
+  layer(...[index, layer, layout, cache, rope_pairs, tokens]: Parameters<PlanBuilder['attend']>): Dispatch[] {
+    return [
+      ...this.attend(index, layer, layout, cache, rope_pairs, tokens),
+      ...this.mix(index, layer, tokens),
+    ];
+  }
+
+  /** The first half of a layer: from the residual stream to what o_proj reads. */
+  attend(
     index: number,
     layer: DeviceLayer,
     layout: AttentionLayout,
@@ -105,10 +113,8 @@ export class PlanBuilder {
     rope_pairs: GPUBuffer,
     tokens: number,
   ): Dispatch[] {
-    const { hidden, qkv, gated } = this.#activations;
-    const { hidden_size, intermediate_size } = this.#config;
+    const { hidden, qkv } = this.#activations;
     const label = `layers.${index}`;
-    const residual = { out: hidden, out_stride: stride(hidden_size), output: 'residual' } as const;
     return [
       ...this.#linear(`${label}.qkv_proj`, tokens, {
         linear: layer.attention.qkv_proj,
@@ -119,10 +125,20 @@ export class PlanBuilder {
         output: 'store',
       }),
       ...this.#attention(label, layer, layout, cache, rope_pairs, tokens),
+    ];
+  }
+
+  /** The second half: o_proj into the residual stream, and the MLP. */
+  mix(index: number, layer: DeviceLayer, tokens: number): Dispatch[] {
+    const { hidden, gated } = this.#activations;
+    const { hidden_size, intermediate_size } = this.#config;
+    const label = `layers.${index}`;
+    const residual = { out: hidden, out_stride: stride(hidden_size), output: 'residual' } as const;
+    return [
       ...this.#linear(`${label}.o_proj`, tokens, {
         linear: layer.o_proj,
         norm: null,
-        x: this.#heads(layer),
+        x: this.heads(layer),
         ...residual,
       }),
       ...this.#linear(`${label}.gate_up_proj`, tokens, {
@@ -166,8 +182,8 @@ export class PlanBuilder {
     });
   }
 
-  /** Where o_proj reads from. */
-  #heads(layer: DeviceLayer): GPUBuffer {
+  /** Where o_proj reads from: [tokens, stride(num_attention_heads * head_dim)] */
+  heads(layer: DeviceLayer): GPUBuffer {
     return layer.attention.form === 'mla' ? this.#activations.heads : this.#activations.attended;
   }
 

@@ -165,7 +165,7 @@ export class LocalEngine implements EngineCore {
 }
 
 /** What a checkpoint is, unless something else is wanted. @throws WebMlaError `unsupported`: there is no way back from MLA */
-function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | undefined): AttentionForm {
+export function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | undefined): AttentionForm {
   if (!latent) return wanted ?? 'gqa';
   if (wanted !== 'gqa') return 'mla';
   throw new WebMlaError(
@@ -176,7 +176,7 @@ function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | undefined)
 }
 
 /** @throws WebMlaError `bad_request`, `unsupported` for a method that is not there yet */
-function attentionForm(attention: EngineOptions['attention']): AttentionForm | undefined {
+export function attentionForm(attention: EngineOptions['attention']): AttentionForm | undefined {
   if (attention === undefined || attention === 'gqa' || attention === 'mla') return attention;
   const { form, method } = attention;
   if (form !== 'mla') {

@@ -7,6 +7,7 @@ import type { Checkpoint } from '../formats/checkpoint.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
+import { stride } from '../kernels/parts.ts';
 import type { CacheFormat } from '../kernels/parts.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import { buildPlan } from '../model/plan.ts';
@@ -110,7 +111,7 @@ export async function loadDecoder(
       buildPlan(config, layers, deviceEnds, pipelines, buffers, {
         max_len: contextLength,
         cacheFormat: options.cacheDtype,
-        chunk: chunkSize(gpu, contextLength, options.promptLogits),
+        chunk: chunkSize(gpu, contextLength, options.promptLogits ? config.vocab_size : 0),
         promptLogits: options.promptLogits,
         spare: options.spare,
         software: gpu.info.software,
@@ -138,10 +139,15 @@ export async function loadDecoder(
   }
 }
 
-/** Tokens of a prefill step. Logits of every position take a row of the vocabulary each. */
-function chunkSize(gpu: Gpu, contextLength: number, promptLogits: boolean): number {
-  if (promptLogits) return Math.min(32, contextLength);
-  return Math.min(gpu.info.software ? 64 : 1024, contextLength);
+/** Memory for the logits of a prefill step; half of what every device can bind. */
+const LOGITS_BYTES = 2 ** 26;
+
+/** Tokens of a prefill step. @param vocabSize where the logits of every position are wanted, a row of it each; else 0 */
+function chunkSize(gpu: Gpu, contextLength: number, vocabSize: number): number {
+  const usual = Math.min(gpu.info.software ? 64 : 1024, contextLength);
+  return vocabSize === 0
+    ? usual
+    : Math.min(usual, Math.max(2, Math.floor(LOGITS_BYTES / (stride(vocabSize) * 4))));
 }
 
 function chooseContext(config: ModelConfig, wanted: number | undefined): number {
