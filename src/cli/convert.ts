@@ -1,10 +1,19 @@
-import { latentShape } from '../core/layers.ts';
+import { writeFile } from 'node:fs/promises';
+import type { MethodChoice } from '../convert/budget.ts';
+import { rowBytes } from '../convert/budget.ts';
+import { writeStatistics } from '../convert/statistics_file.ts';
+import { WebMlaError } from '../core/errors.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
-import type { StoredCacheDtype } from '../formats/latent_config.ts';
+import type { LatentConfig, StoredCacheDtype } from '../formats/latent_config.ts';
 import { convertModel } from '../runtime/convert_model.ts';
+import type { ConvertOptions } from '../runtime/convert_model.ts';
+import { openWebGpu } from '../runtime/open_webgpu.ts';
 import type { Arguments } from './arguments.ts';
+import { calibrationRows, storedStatistics } from './calibration.ts';
+import { openDawn } from './dawn.ts';
 import { openFiles } from './node_files.ts';
 import { terminalProgress } from './progress.ts';
+import { UsageError } from './usage.ts';
 import { writeFolder } from './write_folder.ts';
 
 export interface Converted {
@@ -13,43 +22,116 @@ export interface Converted {
   readonly layers: readonly { readonly kvLoraRank: number; readonly qkRopeHeadDim: number }[];
   readonly kvBytesPerToken: number;
   readonly calibrationTokens: number;
-  readonly timings: { readonly readMs: number; readonly convertMs: number; readonly writeMs: number };
+  readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'writeMs', number>>;
 }
+
+/** Rows that o_proj is refitted on: more change little (research/lab). */
+const REFIT_ROWS = 64;
 
 /** webmla convert: a GQA checkpoint to a folder with MLA. */
 export async function convert(args: Arguments): Promise<Converted> {
   const out = args.required('out');
-  const method = args.choice('method', ['exact']) ?? 'exact';
-  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16']) ?? 'f16';
-  const started = performance.now();
+  const choice = choiceOf(args);
+  const checkpoint = await openCheckpoint(await openFiles(args.required('model')));
   const progress = terminalProgress();
-  const files = await openFiles(args.required('model'));
-  const model = await convertModel(await openCheckpoint(files), {
-    method,
-    cacheDtype,
+  const model = await convertModel(checkpoint, {
+    choice,
+    ...(choice.method !== 'exact' && { calibration: await calibrationOf(args, checkpoint) }),
+    gpu: async () => openWebGpu(await openDawn()),
     weights: 'as-is',
-    onProgress: progress.show,
+    onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
   });
   progress.clear();
-  const converted = performance.now();
+  const before = performance.now();
   await writeFolder(out, model.files);
-  const { latent } = model;
-  const [first] = latent.layers;
+  const saved = args.text('save-statistics');
+  if (saved !== undefined && model.statistics) {
+    const { num_attention_heads, num_key_value_heads, head_dim } = checkpoint.config;
+    const info = { model: checkpoint.name, num_attention_heads, num_key_value_heads, head_dim };
+    await save(saved, Buffer.concat(writeStatistics({ info, layers: model.statistics })));
+  }
+  const report = args.text('report');
+  if (report !== undefined)
+    await save(report, JSON.stringify({ ...model.latent, reports: model.reports }, null, 1));
   return {
-    form: first?.latent ?? 'strict',
-    cacheDtype,
-    layers: latent.layers.map(({ kv_lora_rank, qk_rope_head_dim }) => ({
+    form: model.latent.layers[0]?.latent ?? 'strict',
+    cacheDtype: model.latent.cacheDtype,
+    layers: model.latent.layers.map(({ kv_lora_rank, qk_rope_head_dim }) => ({
       kvLoraRank: kv_lora_rank,
       qkRopeHeadDim: qk_rope_head_dim,
     })),
-    kvBytesPerToken:
-      latent.layers.reduce((sum, layer) => sum + latentShape(layer).row_dim, 0) *
-      (cacheDtype === 'f32' ? 4 : 2),
-    calibrationTokens: 0,
-    timings: {
-      readMs: converted - started - model.convertMs,
-      convertMs: model.convertMs,
-      writeMs: performance.now() - converted,
-    },
+    kvBytesPerToken: bytesPerToken(model.latent),
+    calibrationTokens: model.calibrationTokens,
+    timings: { ...model.timings, writeMs: performance.now() - before },
   };
+}
+
+function bytesPerToken({ layers, cacheDtype }: LatentConfig): number {
+  return layers.reduce((sum, { latent, kv_lora_rank, qk_rope_head_dim }) => {
+    const regions = latent === 'recon' ? [kv_lora_rank] : [kv_lora_rank, qk_rope_head_dim];
+    return sum + rowBytes(regions, cacheDtype);
+  }, 0);
+}
+
+/** @throws UsageError */
+function choiceOf(args: Arguments): ConvertOptions['choice'] {
+  const method = args.choice('method', ['exact', 'transmla', 'mha2mla', 'webmla']) ?? 'webmla';
+  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']) ?? 'f16';
+  const kvBudget = args.number('kv-budget');
+  const kv_lora_rank = args.number('kv-lora-rank');
+  const qk_rope_head_dim = args.number('qk-rope-head-dim');
+  if (method === 'exact') {
+    if (kvBudget !== undefined || kv_lora_rank !== undefined) {
+      throw new UsageError('--method exact keeps the cache as it is: it takes no budget');
+    }
+    return { method, cacheDtype };
+  }
+  if ((kvBudget === undefined) === (kv_lora_rank === undefined)) {
+    throw new UsageError(`--method ${method} needs one of --kv-budget and --kv-lora-rank`);
+  }
+  const exportable = args.flag('exportable');
+  const form = args.choice('form', ['strict', 'reuse', 'recon']);
+  if (method !== 'webmla' && form !== undefined && form !== 'strict') {
+    throw new UsageError(`--method ${method} has no form ${form}`);
+  }
+  const choice: MethodChoice = {
+    method,
+    form: form ?? (method === 'webmla' && !exportable ? 'reuse' : 'strict'),
+    exportable,
+    cacheDtype,
+    kvBudget,
+    kv_lora_rank,
+    qk_rope_head_dim,
+    options: Object.fromEntries(args.list('option').map(keyAndValue)),
+  };
+  return choice;
+}
+
+async function calibrationOf(
+  args: Arguments,
+  checkpoint: Parameters<typeof calibrationRows>[1],
+): Promise<NonNullable<ConvertOptions['calibration']>> {
+  const rows = await calibrationRows(args, checkpoint);
+  const path = args.text('statistics');
+  const statistics = path === undefined ? undefined : await storedStatistics(path);
+  const refit = (args.choice('refit', ['on', 'off']) ?? 'on') === 'on';
+  if (rows.length === 0 && (refit || !statistics)) {
+    throw new UsageError('convert needs --text or --token-rows, or --statistics with --refit off');
+  }
+  return { rows, statistics, refitRows: refit ? Math.min(REFIT_ROWS, rows.length) : 0 };
+}
+
+function keyAndValue(option: string): [string, string] {
+  const at = option.indexOf('=');
+  if (at < 1) throw new UsageError(`--option: expected KEY=VALUE, got ${option}`);
+  return [option.slice(0, at), option.slice(at + 1)];
+}
+
+async function save(path: string, data: string | Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, data);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WebMlaError('storage', `${path}: expected to write, got: ${why}`);
+  }
 }

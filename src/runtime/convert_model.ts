@@ -1,22 +1,55 @@
+import type { MethodChoice } from '../convert/budget.ts';
 import { convertExact } from '../convert/exact.ts';
 import { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { LayerReport } from '../convert/report.ts';
+import type { LayerStatistics } from '../convert/statistics.ts';
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
+import { latentShape } from '../core/layers.ts';
+import type { DecoderLayer, Linear, MlaAttention } from '../core/layers.ts';
+import { unpack } from '../core/packed.ts';
+import type { PackedTensor, WeightFormat } from '../core/packed.ts';
+import { quantize } from '../core/quantize.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
-import { latentConfigJson } from '../formats/latent_config.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
-import { tokenizerFilesOf } from './tokenizer_of.ts';
-import type { LoadProgress, WeightChoice } from './types.ts';
+import { calibrate } from './calibrate.ts';
+import { convertAndRefit, convertLayers } from './converted_layers.ts';
+import { latentFiles } from './latent_files.ts';
+import type { ModelFolder } from './latent_files.ts';
+import type { WeightChoice } from './types.ts';
 import { WeightReader } from './weight_reader.ts';
 
+export interface CalibrationInput {
+  /** Rows of token ids, each a sequence of its own. */
+  readonly rows: readonly Uint32Array<ArrayBuffer>[];
+  /** Of an earlier calibration: rows are then needed for the refit only. */
+  readonly statistics?: readonly LayerStatistics[] | undefined;
+  /** Refits o_proj on so many of the rows; 0: not at all. */
+  readonly refitRows: number;
+}
+
+export interface ConvertProgress {
+  readonly stage: 'calibrate' | 'convert';
+  /** Done and in all: rows times layers, or layers. */
+  readonly loaded: number;
+  readonly total: number;
+}
+
 export interface ConvertOptions {
-  readonly method: 'exact';
-  /** What the result is for; a default when it runs. */
-  readonly cacheDtype: LatentConfig['cacheDtype'];
+  readonly choice:
+    | MethodChoice
+    | { readonly method: 'exact'; readonly cacheDtype: LatentConfig['cacheDtype'] };
+  /** Not needed by `exact`. */
+  readonly calibration?: CalibrationInput;
+  /** Opens the GPU, when it is needed. */
+  readonly gpu: () => Promise<Gpu>;
   /** Of matrices that the conversion leaves alone. */
   readonly weights: WeightChoice;
-  readonly onProgress: (progress: LoadProgress) => void;
+  /** Of those that it makes. Default f16. */
+  readonly madeWeights?: WeightFormat;
+  readonly onProgress: (progress: ConvertProgress) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -24,19 +57,19 @@ export interface ConvertOptions {
 export interface ConvertedModel {
   readonly latent: LatentConfig;
   readonly reports: readonly LayerReport[];
-  /** By name; in parts, which lie one after another. */
-  readonly files: ReadonlyMap<string, readonly (Uint8Array<ArrayBuffer> | string)[]>;
-  readonly convertMs: number;
+  readonly statistics: readonly LayerStatistics[] | null;
+  readonly calibrationTokens: number;
+  readonly files: ModelFolder;
+  readonly timings: { readonly calibrateMs: number; readonly convertMs: number; readonly algebraMs: number };
 }
 
 /**
- * Converts a whole checkpoint.
- * @throws WebMlaError `unsupported` for what is not GQA, and what reading throws
+ * Converts a whole checkpoint, layer by layer.
+ * @throws WebMlaError `unsupported` for what is not GQA, `bad_request` for a budget that makes no sense, and what reading,
+ *   calibration and the GPU throw
  */
-export async function convertModel(
-  checkpoint: Checkpoint,
-  { method, cacheDtype, weights, onProgress, signal }: ConvertOptions,
-): Promise<ConvertedModel> {
+export async function convertModel(checkpoint: Checkpoint, options: ConvertOptions): Promise<ConvertedModel> {
+  const { choice, calibration, onProgress, signal } = options;
   const { config, name } = checkpoint;
   if (checkpoint.latent) {
     throw new WebMlaError(
@@ -44,49 +77,102 @@ export async function convertModel(
       `${name}: expected a GQA checkpoint, got one that is converted already`,
     );
   }
-  const reader = new WeightReader(checkpoint, architectureOf(config), weights, signal);
+  const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
+  const started = performance.now();
   const writer = new LatentCheckpointWriter();
   const layers: LatentLayer[] = [];
   const reports: LayerReport[] = [];
-  let convertMs = 0;
-  for (let i = 0; i < config.num_hidden_layers; i++) {
-    throwIfAborted(signal);
-    const original = await reader.layer(i);
-    const started = performance.now();
-    const { attention, report } = convertExact(config, i, original.self_attn);
-    convertMs += performance.now() - started;
-    writer.layer(i, { ...original, self_attn: attention });
-    const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = attention;
+  let algebraMs = 0;
+  const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
+    const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
+    writer.layer(index, layer);
     layers.push({ latent, kv_lora_rank, qk_rope_head_dim, qk_offset });
     reports.push(report);
-    onProgress({ stage: 'convert', loaded: i + 1, total: config.num_hidden_layers, unit: 'layers' });
+    onProgress({ stage: 'convert', loaded: index + 1, total: config.num_hidden_layers });
+  };
+  let statistics: readonly LayerStatistics[] | null = null;
+  let calibrateMs = 0;
+  if (choice.method === 'exact') {
+    for (let i = 0; i < config.num_hidden_layers; i++) {
+      throwIfAborted(signal);
+      const original = await reader.layer(i);
+      const before = performance.now();
+      const { attention, report } = convertExact(config, i, original.self_attn);
+      algebraMs += performance.now() - before;
+      add(i, { ...original, self_attn: attention }, report);
+    }
+  } else {
+    const { rows, refitRows, statistics: known } = calibration ?? { rows: [], refitRows: 0 };
+    const needsGpu = known === undefined || refitRows > 0;
+    const gpu = needsGpu ? await options.gpu() : null;
+    const pipelines = gpu && new Pipelines(gpu.device);
+    if (known) statistics = known;
+    else if (gpu && pipelines) {
+      statistics = await calibrate(gpu, config, reader, rows, {
+        pipelines,
+        signal,
+        onProgress: ({ loaded, total }) => onProgress({ stage: 'calibrate', loaded, total }),
+      });
+    }
+    calibrateMs = performance.now() - started;
+    const made =
+      gpu && pipelines && refitRows > 0
+        ? convertAndRefit(
+            gpu,
+            config,
+            reader,
+            statistics ?? [],
+            choice,
+            rows.slice(0, refitRows),
+            pipelines,
+            signal,
+          )
+        : convertLayers(config, reader, statistics ?? [], choice, signal);
+    for await (const { index, layer, report, algebraMs: ms } of made) {
+      algebraMs += ms;
+      add(index, rounded(layer, options.madeWeights ?? 'f16'), report);
+    }
   }
   writer.ends(await reader.ends());
-  const latent: LatentConfig = { method, cacheDtype, architecture: config.architecture, layers };
-  return { latent, reports, convertMs, files: filesOf(checkpoint, latent, writer) };
+  const latent: LatentConfig = {
+    method: choice.method,
+    cacheDtype: choice.cacheDtype,
+    architecture: config.architecture,
+    layers,
+  };
+  return {
+    latent,
+    reports,
+    statistics,
+    calibrationTokens: statistics?.[0]?.tokens ?? 0,
+    files: latentFiles(checkpoint, latent, writer),
+    timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs },
+  };
 }
 
-function filesOf(
-  checkpoint: Checkpoint,
-  latent: LatentConfig,
-  writer: LatentCheckpointWriter,
-): ConvertedModel['files'] {
-  const { rawConfig, config, generation } = checkpoint;
-  const json = (value: unknown): string[] => [JSON.stringify(value, null, 2)];
-  const configJson = latentConfigJson(
-    { ...rawConfig, tie_word_embeddings: config.tie_word_embeddings },
-    latent,
-  );
-  const files = new Map<string, readonly (Uint8Array<ArrayBuffer> | string)[]>([
-    ['model.safetensors', writer.parts()],
-    ['generation_config.json', json(generation)],
-  ]);
-  const tokenizer = tokenizerFilesOf(checkpoint);
-  if (tokenizer) {
-    files.set('tokenizer.json', [JSON.stringify(tokenizer.tokenizerJson)]);
-    files.set('tokenizer_config.json', json(tokenizer.tokenizerConfig));
-  }
-  // Last: a folder without it is not taken for a model.
-  files.set('config.json', json(configJson));
-  return files;
+/** Values of the cache that a token takes in all layers. */
+export function cachedValues({ layers }: LatentConfig): number {
+  return layers.reduce((sum, layer) => sum + latentShape(layer).row_dim, 0);
+}
+
+/** The matrices that the conversion made, in the format that they are stored in. */
+function rounded(layer: DecoderLayer<MlaAttention>, format: WeightFormat): DecoderLayer<MlaAttention> {
+  const { self_attn } = layer;
+  const { kv_a_proj, o_proj, embed_q, unembed_out, rope_rebuild } = self_attn;
+  const matrix = (tensor: PackedTensor): PackedTensor =>
+    tensor.format === 'f32' && format !== 'f32'
+      ? quantize(unpack(tensor), tensor.rows, tensor.cols, format)
+      : tensor;
+  const linear = ({ pieces, bias }: Linear): Linear => ({ pieces: pieces.map(matrix), bias });
+  return {
+    ...layer,
+    self_attn: {
+      ...self_attn,
+      kv_a_proj: linear(kv_a_proj),
+      o_proj: linear(o_proj),
+      embed_q: matrix(embed_q),
+      unembed_out: matrix(unembed_out),
+      rope_rebuild: rope_rebuild && linear(rope_rebuild),
+    },
+  };
 }

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { readStatistics } from '../convert/statistics_file.ts';
+import type { LayerStatistics } from '../convert/statistics.ts';
+import { WebMlaError } from '../core/errors.ts';
+import { memorySource } from '../formats/byte_source.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
+import { readTokenRows } from '../formats/npy.ts';
+import { textWindows } from '../runtime/evaluator.ts';
+import { tokenizerOf } from '../runtime/tokenizer_of.ts';
+import type { Arguments } from './arguments.ts';
+
+/** Tokens of a row of text, and tokens in all, unless said otherwise. */
+const ROW_TOKENS = 1024;
+const DEFAULT_TOKENS = 32 * 1024;
+
+/** Rows that `convert` is calibrated on: --token-rows, or --text cut into rows. */
+export async function calibrationRows(
+  args: Arguments,
+  checkpoint: Checkpoint,
+): Promise<Uint32Array<ArrayBuffer>[]> {
+  const rows: Uint32Array<ArrayBuffer>[] = [];
+  for (const path of args.list('token-rows')) rows.push(...readTokenRows(await readBytes(path), path));
+  const path = args.text('text');
+  if (path !== undefined) {
+    const tokenizer = tokenizerOf(checkpoint);
+    if (!tokenizer) {
+      throw new WebMlaError(
+        'missing_file',
+        `${checkpoint.name}: expected tokenizer.json for --text, got none`,
+      );
+    }
+    const text = new TextDecoder().decode(await readBytes(path));
+    const length = Math.min(ROW_TOKENS, checkpoint.config.max_position_embeddings);
+    rows.push(...textWindows(tokenizer, text, length, undefined).windows);
+  }
+  const most =
+    args.number('calibration-tokens') ?? Math.max(DEFAULT_TOKENS, path === undefined ? Infinity : 0);
+  let tokens = 0;
+  return rows.filter(({ length }) => (tokens += length) <= most || tokens === length);
+}
+
+export async function storedStatistics(path: string): Promise<readonly LayerStatistics[]> {
+  const { layers } = await readStatistics(memorySource(await readBytes(path), path));
+  return layers;
+}
+
+async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WebMlaError('missing_file', `${path}: expected a file, got: ${why}`);
+  }
+}

@@ -1,0 +1,130 @@
+import { WebMlaError } from '../core/errors.ts';
+import type { LatentForm } from '../core/layers.ts';
+import type { StoredCacheDtype } from '../formats/latent_config.ts';
+import type { AttentionShape } from './attention_shape.ts';
+import type { MethodOptions } from './convert_layer.ts';
+
+/** From what a person asks for (a share of the cache, or widths) to the options of a method. */
+
+export interface Budget {
+  /** Share of the model's own f16 GQA cache, in bytes, scales counted. */
+  readonly kvBudget?: number | undefined;
+  /** Or the widths themselves. */
+  readonly kv_lora_rank?: number | undefined;
+  readonly qk_rope_head_dim?: number | undefined;
+}
+
+export interface MethodChoice extends Budget {
+  readonly method: 'transmla' | 'mha2mla' | 'webmla';
+  readonly form: LatentForm;
+  readonly exportable: boolean;
+  readonly cacheDtype: StoredCacheDtype;
+  /** `--option KEY=VALUE` of the method: freqfold, selection, svd, tokens. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** Values that share a scale and a minimum, of 2 bytes each. */
+const GROUP = 32;
+const SCALE_BYTES = 4;
+
+/** Bytes of a row of several regions, each with groups of its own. */
+export function rowBytes(regions: readonly number[], cacheDtype: StoredCacheDtype): number {
+  const values = regions.reduce((a, b) => a + b, 0);
+  if (cacheDtype === 'f32') return 4 * values;
+  if (cacheDtype === 'f16') return 2 * values;
+  const groups = regions.reduce((sum, length) => sum + Math.ceil(length / GROUP), 0);
+  return values * (cacheDtype === 'int8' ? 1 : 0.5) + groups * SCALE_BYTES;
+}
+
+/**
+ * Values of a row that a budget pays for, a multiple of 4.
+ * @throws WebMlaError `bad_request` for a budget that no row fits into
+ */
+export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: StoredCacheDtype): number {
+  if (!(budget > 0 && budget <= 1)) {
+    throw new WebMlaError('bad_request', `kvBudget: expected a number above 0, at most 1, got ${budget}`);
+  }
+  const most = budget * 2 * width * 2;
+  let values = 2 * width;
+  // Rope and latent part have groups of their own, the last ones perhaps short.
+  while (values > 0 && rowBytes([values], cacheDtype) + (isQuantised(cacheDtype) ? SCALE_BYTES : 0) > most) {
+    values -= 4;
+  }
+  if (values < 8) {
+    throw new WebMlaError(
+      'bad_request',
+      `kvBudget: ${budget} of ${4 * width} bytes a token and layer holds ${values} values, expected at least 8`,
+      'Ask for more, or for cacheDtype int4.',
+    );
+  }
+  return values;
+}
+
+/** @throws WebMlaError `bad_request` */
+export function methodOptions(shape: AttentionShape, choice: MethodChoice): MethodOptions {
+  const { method, form, exportable, options } = choice;
+  const rope = choice.qk_rope_head_dim;
+  const row_dim = rowOf(shape, choice);
+  const most = 2 * shape.width;
+  if (row_dim > most) {
+    throw new WebMlaError(
+      'bad_request',
+      `kv_lora_rank: expected at most ${most} values a token with the rope key, which is what the model has, got ${row_dim}`,
+    );
+  }
+  switch (method) {
+    case 'webmla':
+      return {
+        method,
+        form,
+        row_dim,
+        ...(rope !== undefined && { pairs: rope / 2 }),
+        ...(exportable && { exportable }),
+        ...(options['tokens'] === 'plain' && { tokens: 'plain' }),
+      };
+    case 'transmla': {
+      const fold = options['freqfold'];
+      return {
+        method,
+        row_dim,
+        qk_rope_head_dim: rope ?? Math.min(shape.head_dim, 2 ** Math.floor(Math.log2(row_dim / 3))),
+        freqfold: fold === undefined || fold === 'auto' ? 'auto' : Number(fold),
+      };
+    }
+    case 'mha2mla': {
+      const perHead = rope === undefined ? row_dim / 8 / shape.groups : rope / 2 / shape.groups;
+      return {
+        method,
+        row_dim,
+        ropePairsPerHead: Math.max(1, Math.round(perHead)),
+        selection: oneOf(options, 'selection', ['2-norm', 'high', 'low', 'uniform']),
+        svd: oneOf(options, 'svd', ['joint', 'split']),
+      };
+    }
+  }
+}
+
+export function isQuantised(cacheDtype: StoredCacheDtype): boolean {
+  return cacheDtype === 'int8' || cacheDtype === 'int4';
+}
+
+function rowOf(shape: AttentionShape, choice: MethodChoice): number {
+  const { kvBudget, kv_lora_rank, qk_rope_head_dim = 0, form, cacheDtype } = choice;
+  if (kv_lora_rank !== undefined) return kv_lora_rank + (form === 'recon' ? 0 : qk_rope_head_dim);
+  if (kvBudget !== undefined) return rowWidth(shape, kvBudget, cacheDtype);
+  throw new WebMlaError('bad_request', 'budget: expected kvBudget or kv_lora_rank, got neither');
+}
+
+function oneOf<T extends string>(
+  options: Readonly<Record<string, string>>,
+  name: string,
+  choices: readonly [T, ...T[]],
+): T {
+  const value = options[name];
+  if (value === undefined) return choices[0];
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) {
+    throw new WebMlaError('bad_request', `${name}: expected ${choices.join(' or ')}, got ${value}`);
+  }
+  return found;
+}
