@@ -18,7 +18,7 @@ How a model runs (generate, chat):
   --attention gqa|mla     default: what the checkpoint is; mla converts GQA without loss
   --method exact          how GQA becomes MLA
   --weights as-is|f32|f16|q8|q4
-  --cache-dtype f32|f16   default f16
+  --cache-dtype f32|f16|int8|int4   default f16
   --context-length N
 
 generate is greedy unless --temperature says otherwise; chat samples as the model's generation_config.json says.

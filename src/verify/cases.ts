@@ -1,8 +1,9 @@
 import type { KernelName } from '../kernels/index.ts';
 import { attentionCases, combineCases } from './cases/attention.ts';
 import { matmulCases, matvecCases } from './cases/linear.ts';
-import { embedCases, headMatmulCases, normCases, storeCases } from './cases/rows.ts';
+import { embedCases, headMatmulCases, normCases } from './cases/rows.ts';
 import { argmaxFinalCases, argmaxPartialCases, countCases, sampleCases } from './cases/sampling.ts';
+import { storeCases } from './cases/store.ts';
 import type { KernelCase } from './kernel_case.ts';
 
 /** Every kernel with its cases: a kernel without an entry is a type error. Cases are made when asked for. */

@@ -1,0 +1,113 @@
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CACHE_FORMATS } from '../../src/core/cache_rows.ts';
+import type { CacheFormat } from '../../src/core/cache_rows.ts';
+import type { ModelConfig } from '../../src/core/config.ts';
+import type { DecoderEnds, DecoderLayer, GqaAttention, LatentForm } from '../../src/core/layers.ts';
+import { Buffers } from '../../src/gpu/buffers.ts';
+import { Pipelines } from '../../src/gpu/pipelines.ts';
+import { buildPlan } from '../../src/model/plan.ts';
+import type { Plan } from '../../src/model/plan.ts';
+import { WeightUploader } from '../../src/model/weights.ts';
+import { Session } from '../../src/runtime/session.ts';
+import { readDecoder } from '../layers.ts';
+import { exactLatent } from '../exact_latent.ts';
+import { testGpu } from './dawn.ts';
+
+const folder = fileURLToPath(new URL('../fixtures/llama_bias', import.meta.url));
+const PROMPT = [5, 17, 33, 60, 4, 9, 81, 12, 7, 44, 3, 90];
+const STEPS = 4;
+
+type Form = 'gqa' | LatentForm | 'mixed';
+
+let model: { config: ModelConfig; layers: DecoderLayer<GqaAttention>[]; ends: DecoderEnds };
+
+/** Logits of a prompt and of some greedy steps behind it; the layers of `mixed` have different forms. */
+async function run(form: Form, cacheFormat: CacheFormat): Promise<{ logits: Float32Array[]; plan: Plan }> {
+  const gpu = await testGpu();
+  const { config, layers, ends } = model;
+  const buffers = new Buffers(gpu.device);
+  try {
+    const uploader = new WeightUploader(buffers, gpu.device.limits.maxStorageBufferBindingSize);
+    const mixed = ['recon', 'gqa', 'reuse'] as const;
+    const uploaded = layers.map((layer, i) => {
+      const of = form === 'mixed' ? (mixed[i % 3] ?? 'gqa') : form;
+      const self_attn = of === 'gqa' ? layer.self_attn : exactLatent(config, layer.self_attn, of);
+      return uploader.layer(`layers.${i}`, { ...layer, self_attn });
+    });
+    const pipelines = new Pipelines(gpu.device);
+    const plan = buildPlan(config, uploaded, uploader.ends(ends), pipelines, buffers, {
+      max_len: 64,
+      cacheFormat,
+      chunk: 8,
+      promptLogits: true,
+      spare: 1,
+      software: true,
+      workgroupBytes: 16384,
+    });
+    await pipelines.compileAll();
+    const session = new Session(gpu, plan, config.vocab_size, buffers, 1);
+    const logits: Float32Array[] = [];
+    const keep = (rows: Float32Array): void => void logits.push(rows.slice());
+    let steps = 0;
+    const options = { sampling: 'argmax', onLogits: { prompt: keep, step: keep } } as const;
+    for await (const id of session.generate(PROMPT, 40, options)) if (id >= 0 && ++steps === STEPS) break;
+    return { logits, plan };
+  } finally {
+    buffers.destroy();
+  }
+}
+
+function worst(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+  expect(a.length).toBe(b.length);
+  return Math.max(
+    ...a.map((row, i) => row.reduce((most, v, k) => Math.max(most, Math.abs(v - (b[i]?.[k] ?? NaN))), 0)),
+  );
+}
+
+describe('GQA written as every latent form without loss', () => {
+  let gqa: Float32Array[];
+  beforeAll(async () => {
+    model = await readDecoder(folder);
+    gqa = (await run('gqa', 'f32')).logits;
+  });
+
+  test.each(['strict', 'reuse', 'recon', 'mixed'] as const)('%s: the same logits', async (form) => {
+    const { logits } = await run(form, 'f32');
+    expect(logits.length).toBeGreaterThan(STEPS);
+    expect(worst(logits, gqa)).toBeLessThan(1e-4);
+  });
+
+  test.each([
+    ['gqa', 'f16', 0.02],
+    ['gqa', 'int8', 0.2],
+    ['gqa', 'int4', 4],
+    ['strict', 'int8', 0.2],
+    ['reuse', 'int8', 0.2],
+    ['reuse', 'int4', 4],
+    ['recon', 'int8', 0.2],
+    ['mixed', 'f16', 0.02],
+  ] as const)('%s in %s: near', async (form, format, limit) => {
+    const { logits } = await run(form, format);
+    const difference = worst(logits, gqa);
+    expect(difference).toBeGreaterThan(0);
+    expect(difference).toBeLessThan(limit);
+  });
+
+  test('bytes are counted to the last scale', async () => {
+    const { num_hidden_layers, num_key_value_heads: groups, head_dim } = model.config;
+    const scales = 2 * Math.ceil(head_dim / 32) * 4;
+    const want = {
+      f32: 2 * head_dim * 4,
+      f16: 2 * head_dim * 2,
+      int8: 2 * head_dim + scales,
+      int4: head_dim + scales,
+    };
+    for (const format of CACHE_FORMATS) {
+      const { plan } = await run('gqa', format);
+      expect(plan.kvBytesPerToken).toBe(num_hidden_layers * groups * want[format]);
+      const exact = format.startsWith('int') ? num_hidden_layers * groups * 2 * head_dim * 4 : 0;
+      expect(plan.cacheBytes).toBe(65 * plan.kvBytesPerToken + exact);
+    }
+  });
+});
