@@ -51,8 +51,8 @@ export function attention_partial(
   const totals = new Float32Array(count);
   const staged = Array.from({ length: shape.groups }, (_, group) =>
     Array.from({ length: Math.min(end, position + count / num_heads) }, (__, n) => {
-      const at_ = (group * max_len + n) * row_dim;
-      return n < start ? new Float32Array(0) : stagedRow(cache.slice(at_, at_ + row_dim), n, form);
+      const first = (group * max_len + n) * row_dim;
+      return n < start ? new Float32Array(0) : stagedRow(cache.slice(first, first + row_dim), n, form);
     }),
   );
   for (let i = 0; i < count; i++) {

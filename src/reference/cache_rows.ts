@@ -66,11 +66,11 @@ export function unpackCache(
   const { groups, max_len, row_dim } = shape;
   const perWord = quantsPerWord(format);
   const words = perWord === null ? null : rowWords(shape, perWord);
-  return Float32Array.from({ length: groups * max_len * row_dim }, (_, at_) => {
-    if (format === 'f32') return view.getFloat32(at_ * 4, true);
-    if (perWord === null || words === null) return f16ToNumber(view.getUint16(at_ * 2, true));
-    const i = at_ % row_dim;
-    const index = Math.floor(at_ / row_dim);
+  return Float32Array.from({ length: groups * max_len * row_dim }, (_, place) => {
+    if (format === 'f32') return view.getFloat32(place * 4, true);
+    if (perWord === null || words === null) return f16ToNumber(view.getUint16(place * 2, true));
+    const i = place % row_dim;
+    const index = Math.floor(place / row_dim);
     if (index % max_len === 0) {
       const exact = groups * max_len * words.row_words + Math.floor(index / max_len) * row_dim;
       return view.getFloat32((exact + i) * 4, true);
