@@ -1,34 +1,41 @@
 // o[t, h] = Σ_n softmax_n(scale · q[t, h] · K[g, n]) V[g, n] over cache rows n <= position + t, g the group of head h.
-// One family for GQA, grouped latents and MLA: K and V are two views of the same cache row, which every head of a group
-// shares. GQA: a row is [k | v]. MLA: a row is [c_kv | k_pe], K the whole of it or a part, V its first kv_lora_rank values.
+// One family for GQA and every latent form: a cache row becomes a *staged row* in workgroup memory (part: row), decoded,
+// rotated or rebuilt once, and K and V are two views of it, which every head of a group shares.
+//   GQA [k | v]      strict [c_kv | k_pe]      reuse [c_kv | k_pe | k_pe rotated]      recon [c_kv | rebuilt and rotated]
 //   q        [num_tokens, q_stride]      f32; head h begins at q_offset + h * qk_dim; rotated here
-//   cache    [groups, max_len, row_dim]  part: cache. K = row[qk_offset ..][qk_dim], V = row[v_offset ..][v_dim]
+//   cache    [groups, max_len, row]      part: cache
+//   rope_map reuse: mean of k_pe; recon: its matrix and bias; else unused
 //   out      [num_tokens, out_stride]    f32, [head, v_dim]; written when there is one split
 //   partials [num_splits, num_tokens, num_heads, v_dim + 4]  f32: Σ p V, then max and Σ p; for attention_combine
-// One workgroup: one split of the rows, one group, ROWS of the group's (token, head) pairs. Each thread scores one cache row
-// against all ROWS queries, then the threads share out the ROWS x v_dim sums. Softmax is online (arXiv 2205.14135).
-const KEYS = 64u; // threads, and cache rows a turn
+// One workgroup: one split of the rows, one group, 4 * BLOCKS of the group's (token, head) pairs. LANES threads have a block
+// of 4 pairs through all phases: stage TILE rows, score them, find the maxima, weigh the values. Online softmax (2205.14135).
+const THREADS = BLOCKS * LANES;
+const ROWS = BLOCKS * 4u;
 const QK_QUADS = qk_dim / 4u;
 const V_QUADS = v_dim / 4u;
-const ITEMS = (ROWS * V_QUADS + KEYS - 1u) / KEYS; // accumulators a thread
+const K_START = qk_offset / 4u; // K and V within the staged row
+const V_START = v_offset / 4u;
+const ROW_QUADS = row_dim / 4u;
+const LOAD_QUADS = load_dim / 4u; // what stage_quad gives of a staged row
 const HALF = rope_dim / 8u;
-const ROPE_START = rope_offset / 4u;
+const ROPE_START = rope_offset / 4u; // within a query
+const KEY_ROPE = key_rope_offset / 4u; // within the cache row
 const MASKED = -1e30; // WGSL may assume that infinities do not arise
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read> cache: array<cache_unit>;
 @group(0) @binding(2) var<storage, read> rope_table: array<vec2f>;
 @group(0) @binding(3) var<storage, read> rope_pairs: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(4) var<storage, read> rope_map: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
+@group(0) @binding(7) var<uniform> step: Step;
 
 var<workgroup> q_tile: array<vec4f, ROWS * QK_QUADS>;
-var<workgroup> p_tile: array<f32, ROWS * KEYS>;
-var<workgroup> row_max: array<f32, ROWS>;
-var<workgroup> row_sum: array<f32, ROWS>;
-var<workgroup> row_rescale: array<f32, ROWS>;
+var<workgroup> tile: array<vec4f, TILE_SLOTS>; // [TILE, PITCH]; at the end what the threads' parts add up
+var<workgroup> scores: array<vec4f, BLOCKS * TILE>; // a vec4 is the 4 pairs of a block
+var<workgroup> weights: array<vec4f, BLOCKS * TILE>;
 
-@compute @workgroup_size(KEYS)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
   let split = id.x;
   let group = id.y;
@@ -37,72 +44,93 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   let last_token = (min(first_row + ROWS, total_rows) - 1u) / heads_per_group;
   let start = split * step.split_len;
   let end = min(start + step.split_len, step.position + last_token + 1u);
+  let block = lane / LANES;
+  let own = lane % LANES;
+  let row = first_row + block * 4u;
+  let positions = step.position + vec4u(row, row + 1u, row + 2u, row + 3u) / heads_per_group;
 
-  for (var i = lane; i < ROWS * QK_QUADS; i += KEYS) {
+  for (var i = lane; i < ROWS * QK_QUADS; i += THREADS) {
     q_tile[i] = load_query(group, first_row + i / QK_QUADS, i % QK_QUADS, total_rows);
   }
-  if (lane < ROWS) {
-    row_max[lane] = MASKED;
-    row_sum[lane] = 0.0;
-  }
-  var sums: array<vec4f, ITEMS>;
-  workgroupBarrier();
+  var sums = array<mat4x4f, ITEMS>(); // column r: pair r of the block; items of a thread: quads of V, or parts of the tile
+  var highest = vec4f(MASKED);
+  var total = vec4f(0.0);
 
-  for (var first_key = start; first_key < end; first_key += KEYS) {
-    let key = first_key + lane;
-    let key_base = (group * max_len + min(key, end - 1u)) * (row_dim / 4u) + qk_offset / 4u;
-    var scores = array<f32, ROWS>(); // written out: SwiftShader keeps the last turn's values without it
-    for (var quad = 0u; quad < QK_QUADS; quad++) {
-      let k = decode_cache(cache[key_base + quad]);
-      for (var r = 0u; r < ROWS; r++) {
-        scores[r] += dot(q_tile[r * QK_QUADS + quad], k);
-      }
+  for (var first_key = start; first_key < end; first_key += TILE) {
+    let keys = min(TILE, end - first_key);
+    for (var i = lane; i < keys * LOAD_QUADS; i += THREADS) {
+      let key = i / LOAD_QUADS;
+      tile[key * PITCH + i % LOAD_QUADS] = stage_quad(group, first_key + key, i % LOAD_QUADS);
     }
-    for (var r = 0u; r < ROWS; r++) {
-      let visible = key < end && key <= step.position + (first_row + r) / heads_per_group;
-      p_tile[r * KEYS + lane] = select(MASKED, scores[r], visible);
+    complete_tile(lane, first_key, keys);
+    workgroupBarrier();
+    let q_base = block * 4u * QK_QUADS;
+    for (var key = own; key < keys; key += LANES) {
+      var score = vec4f(0.0);
+      for (var quad = 0u; quad < QK_QUADS; quad++) {
+        let k = tile[key * PITCH + K_START + quad];
+        let at = q_base + quad;
+        score += vec4f(dot(q_tile[at], k), dot(q_tile[at + QK_QUADS], k),
+          dot(q_tile[at + 2u * QK_QUADS], k), dot(q_tile[at + 3u * QK_QUADS], k));
+      }
+      scores[block * TILE + key] = select(vec4f(MASKED), score, vec4u(first_key + key) <= positions);
     }
     workgroupBarrier();
-    if (lane < ROWS) {
-      var highest = row_max[lane];
-      for (var k = 0u; k < KEYS; k++) {
-        highest = max(highest, p_tile[lane * KEYS + k]);
-      }
-      row_rescale[lane] = exp(row_max[lane] - highest);
-      row_max[lane] = highest;
+    var rising = highest;
+    for (var key = 0u; key < keys; key++) {
+      rising = max(rising, scores[block * TILE + key]);
+    }
+    let rescale = exp(highest - rising);
+    highest = rising;
+    for (var key = own; key < keys; key += LANES) {
+      let score = scores[block * TILE + key];
+      weights[block * TILE + key] = select(vec4f(0.0), exp(score - highest), score > vec4f(MASKED));
     }
     workgroupBarrier();
-    for (var r = 0u; r < ROWS; r++) {
-      let score = p_tile[r * KEYS + lane];
-      p_tile[r * KEYS + lane] = select(0.0, exp(score - row_max[r]), score > MASKED);
-    }
-    workgroupBarrier();
-    if (lane < ROWS) {
-      var sum = row_sum[lane] * row_rescale[lane];
-      for (var k = 0u; k < KEYS; k++) {
-        sum += p_tile[lane * KEYS + k];
-      }
-      row_sum[lane] = sum;
-    }
-    let keys = min(KEYS, end - first_key);
-    let value_base = (group * max_len + first_key) * (row_dim / 4u) + v_offset / 4u;
     for (var i = 0u; i < ITEMS; i++) {
-      let item = min(i * KEYS + lane, ROWS * V_QUADS - 1u);
-      let r = item / V_QUADS;
-      var sum = sums[i] * row_rescale[r];
-      for (var k = 0u; k < keys; k++) {
-        sum += p_tile[r * KEYS + k] * decode_cache(cache[value_base + k * (row_dim / 4u) + item % V_QUADS]);
+      let item = own + i * LANES;
+      let value = V_START + item % V_QUADS;
+      var sum = mat4x4f(sums[i][0] * rescale.x, sums[i][1] * rescale.y, sums[i][2] * rescale.z, sums[i][3] * rescale.w);
+      var seen = vec4f(0.0);
+      for (var key = item / V_QUADS; key < keys; key += PARTS) {
+        let p = weights[block * TILE + key];
+        let v = tile[key * PITCH + value];
+        sum += mat4x4f(v * p.x, v * p.y, v * p.z, v * p.w);
+        seen += p;
       }
       sums[i] = sum;
+      if (i == 0u) {
+        total = total * rescale + seen;
+      }
     }
     workgroupBarrier();
   }
 
+  if (PARTS > 1u) {
+    let added = (block * (PARTS - 1u) * V_QUADS + own) * 5u;
+    if (own >= V_QUADS && own < PARTS * V_QUADS) {
+      let at = added - V_QUADS * 5u;
+      tile[at] = sums[0][0];
+      tile[at + 1u] = sums[0][1];
+      tile[at + 2u] = sums[0][2];
+      tile[at + 3u] = sums[0][3];
+      tile[at + 4u] = total;
+    }
+    workgroupBarrier();
+    for (var part = 0u; part < PARTS - 1u && own < V_QUADS; part++) {
+      let at = added + part * V_QUADS * 5u;
+      sums[0] += mat4x4f(tile[at], tile[at + 1u], tile[at + 2u], tile[at + 3u]);
+      total += tile[at + 4u];
+    }
+  }
   for (var i = 0u; i < ITEMS; i++) {
-    let item = i * KEYS + lane;
-    let r = item / V_QUADS;
-    if (item < ROWS * V_QUADS && first_row + r < total_rows) {
-      write_sum(split, group, first_row + r, item % V_QUADS, sums[i], row_max[r], row_sum[r]);
+    let quad = own + i * LANES;
+    if (quad < V_QUADS) {
+      // Written out: an index that a compiler does not see through would put the sums into memory.
+      write_sum(split, group, row, quad, sums[i][0], highest.x, total.x, total_rows);
+      write_sum(split, group, row + 1u, quad, sums[i][1], highest.y, total.y, total_rows);
+      write_sum(split, group, row + 2u, quad, sums[i][2], highest.z, total.z, total_rows);
+      write_sum(split, group, row + 3u, quad, sums[i][3], highest.w, total.w, total_rows);
     }
   }
 }
@@ -126,7 +154,10 @@ fn load_query(group: u32, row: u32, quad: u32, total_rows: u32) -> vec4f {
   return value * softmax_scale;
 }
 
-fn write_sum(split: u32, group: u32, row: u32, quad: u32, sum: vec4f, highest: f32, total: f32) {
+fn write_sum(split: u32, group: u32, row: u32, quad: u32, sum: vec4f, highest: f32, total: f32, total_rows: u32) {
+  if (row >= total_rows) {
+    return;
+  }
   let t = row / heads_per_group;
   let head = group * heads_per_group + row % heads_per_group;
   if (step.num_splits == 1u) {

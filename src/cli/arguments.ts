@@ -182,8 +182,6 @@ export function engineOptions(
   const contextLength = args.number('context-length');
   if (args.number('kv-budget') !== undefined) throw notYet('--kv-budget', 'a lossless cache only');
   if (method !== undefined && method !== 'exact') throw notYet(`--method ${method}`, '--method exact');
-  if (cacheDtype === 'int8' || cacheDtype === 'int4')
-    throw notYet(`--cache-dtype ${cacheDtype}`, 'f32 or f16');
   if (method !== undefined && form === 'gqa') throw new UsageError('--method goes with --attention mla');
   const attention = method === undefined ? form : ({ form: 'mla', method } as const);
   return {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { readStatistics } from '../convert/statistics_file.ts';
-import type { LayerStatistics } from '../convert/statistics.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { memorySource } from '../formats/byte_source.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { readTokenRows } from '../formats/npy.ts';
+import { readStatistics } from '../runtime/convert_model.ts';
+import type { LayerStatistics } from '../runtime/convert_model.ts';
 import { textWindows } from '../runtime/evaluator.ts';
 import { tokenizerOf } from '../runtime/tokenizer_of.ts';
 import type { Arguments } from './arguments.ts';

@@ -1,13 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import type { MethodChoice } from '../convert/budget.ts';
-import { rowBytes } from '../convert/budget.ts';
-import { writeStatistics } from '../convert/statistics_file.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
-import type { LatentConfig, StoredCacheDtype } from '../formats/latent_config.ts';
-import { convertModel } from '../runtime/convert_model.ts';
-import type { ConvertOptions } from '../runtime/convert_model.ts';
-import { openWebGpu } from '../runtime/open_webgpu.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
+import { cachedBytes, convertModel, statisticsFile } from '../runtime/convert_model.ts';
+import type { ConvertOptions, MethodChoice } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
 import { calibrationRows, storedStatistics } from './calibration.ts';
 import { openDawn } from './dawn.ts';
@@ -18,7 +14,7 @@ import { writeFolder } from './write_folder.ts';
 
 export interface Converted {
   readonly form: string;
-  readonly cacheDtype: StoredCacheDtype;
+  readonly cacheDtype: CacheFormat;
   readonly layers: readonly { readonly kvLoraRank: number; readonly qkRopeHeadDim: number }[];
   readonly kvBytesPerToken: number;
   readonly calibrationTokens: number;
@@ -37,7 +33,7 @@ export async function convert(args: Arguments): Promise<Converted> {
   const model = await convertModel(checkpoint, {
     choice,
     ...(choice.method !== 'exact' && { calibration: await calibrationOf(args, checkpoint) }),
-    gpu: async () => openWebGpu(await openDawn()),
+    gpu: openDawn,
     weights: 'as-is',
     onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
   });
@@ -46,9 +42,7 @@ export async function convert(args: Arguments): Promise<Converted> {
   await writeFolder(out, model.files);
   const saved = args.text('save-statistics');
   if (saved !== undefined && model.statistics) {
-    const { num_attention_heads, num_key_value_heads, head_dim } = checkpoint.config;
-    const info = { model: checkpoint.name, num_attention_heads, num_key_value_heads, head_dim };
-    await save(saved, Buffer.concat(writeStatistics({ info, layers: model.statistics })));
+    await save(saved, Buffer.concat(statisticsFile(checkpoint, model.statistics)));
   }
   const report = args.text('report');
   if (report !== undefined)
@@ -60,17 +54,10 @@ export async function convert(args: Arguments): Promise<Converted> {
       kvLoraRank: kv_lora_rank,
       qkRopeHeadDim: qk_rope_head_dim,
     })),
-    kvBytesPerToken: bytesPerToken(model.latent),
+    kvBytesPerToken: cachedBytes(model.latent),
     calibrationTokens: model.calibrationTokens,
     timings: { ...model.timings, writeMs: performance.now() - before },
   };
-}
-
-function bytesPerToken({ layers, cacheDtype }: LatentConfig): number {
-  return layers.reduce((sum, { latent, kv_lora_rank, qk_rope_head_dim }) => {
-    const regions = latent === 'recon' ? [kv_lora_rank] : [kv_lora_rank, qk_rope_head_dim];
-    return sum + rowBytes(regions, cacheDtype);
-  }, 0);
 }
 
 /** @throws UsageError */

@@ -19,7 +19,7 @@ How a model runs (generate, evaluate, chat):
   --attention gqa|mla     default: what the checkpoint is; mla converts GQA without loss
   --method exact          how GQA becomes MLA
   --weights as-is|f32|f16|q8|q4
-  --cache-dtype f32|f16   default f16
+  --cache-dtype f32|f16|int8|int4   default f16
   --context-length N
 
 evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its

@@ -1,6 +1,7 @@
+import { cacheBytesPerToken } from '../core/cache_rows.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import { WebMlaError } from '../core/errors.ts';
 import type { LatentForm } from '../core/layers.ts';
-import type { StoredCacheDtype } from '../formats/latent_config.ts';
 import type { AttentionShape } from './attention_shape.ts';
 import type { MethodOptions } from './convert_layer.ts';
 
@@ -18,36 +19,23 @@ export interface MethodChoice extends Budget {
   readonly method: 'transmla' | 'mha2mla' | 'webmla';
   readonly form: LatentForm;
   readonly exportable: boolean;
-  readonly cacheDtype: StoredCacheDtype;
+  readonly cacheDtype: CacheFormat;
   /** `--option KEY=VALUE` of the method: freqfold, selection, svd, tokens. */
   readonly options: Readonly<Record<string, string>>;
-}
-
-/** Values that share a scale and a minimum, of 2 bytes each. */
-const GROUP = 32;
-const SCALE_BYTES = 4;
-
-/** Bytes of a row of several regions, each with groups of its own. */
-export function rowBytes(regions: readonly number[], cacheDtype: StoredCacheDtype): number {
-  const values = regions.reduce((a, b) => a + b, 0);
-  if (cacheDtype === 'f32') return 4 * values;
-  if (cacheDtype === 'f16') return 2 * values;
-  const groups = regions.reduce((sum, length) => sum + Math.ceil(length / GROUP), 0);
-  return values * (cacheDtype === 'int8' ? 1 : 0.5) + groups * SCALE_BYTES;
 }
 
 /**
  * Values of a row that a budget pays for, a multiple of 4.
  * @throws WebMlaError `bad_request` for a budget that no row fits into
  */
-export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: StoredCacheDtype): number {
+export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: CacheFormat): number {
   if (!(budget > 0 && budget <= 1)) {
     throw new WebMlaError('bad_request', `kvBudget: expected a number above 0, at most 1, got ${budget}`);
   }
   const most = budget * 2 * width * 2;
   let values = 2 * width;
   // Rope and latent part have groups of their own, the last ones perhaps short.
-  while (values > 0 && rowBytes([values], cacheDtype) + (isQuantised(cacheDtype) ? SCALE_BYTES : 0) > most) {
+  while (values > 0 && widestRow(values, cacheDtype) > most) {
     values -= 4;
   }
   if (values < 8) {
@@ -58,6 +46,13 @@ export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: 
     );
   }
   return values;
+}
+
+/** Bytes of a row in the worse of two cases: one region, or two that both end in a short group. */
+function widestRow(row_dim: number, cacheDtype: CacheFormat): number {
+  const bytes = (split_dim: number): number =>
+    cacheBytesPerToken({ groups: 1, row_dim, split_dim }, cacheDtype);
+  return Math.max(bytes(row_dim), bytes(Math.max(4, row_dim - 4)));
 }
 
 /** @throws WebMlaError `bad_request` */
@@ -104,7 +99,7 @@ export function methodOptions(shape: AttentionShape, choice: MethodChoice): Meth
   }
 }
 
-export function isQuantised(cacheDtype: StoredCacheDtype): boolean {
+export function isQuantised(cacheDtype: CacheFormat): boolean {
   return cacheDtype === 'int8' || cacheDtype === 'int4';
 }
 

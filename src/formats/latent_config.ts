@@ -1,3 +1,5 @@
+import { CACHE_FORMATS } from '../core/cache_rows.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { LatentForm, MlaAttention } from '../core/layers.ts';
 import { ConfigFields } from './config_fields.ts';
@@ -12,9 +14,6 @@ import type { JsonObject } from './json_source.ts';
 export const LATENT_ARCHITECTURE = 'WebMlaForCausalLM';
 const VERSION = 1;
 const FORMS: readonly LatentForm[] = ['strict', 'reuse', 'recon'];
-const CACHE_DTYPES = ['f32', 'f16', 'int8', 'int4'] as const;
-
-export type StoredCacheDtype = (typeof CACHE_DTYPES)[number];
 
 /** Widths of one layer; see MlaAttention. */
 export type LatentLayer = Pick<MlaAttention, 'latent' | 'kv_lora_rank' | 'qk_rope_head_dim' | 'qk_offset'>;
@@ -23,7 +22,7 @@ export interface LatentConfig {
   /** What made it: 'exact', 'transmla', ... */
   readonly method: string;
   /** What the converter made the cache for: the default when it runs. */
-  readonly cacheDtype: StoredCacheDtype;
+  readonly cacheDtype: CacheFormat;
   /** `architectures[0]` of the original. */
   readonly architecture: string;
   readonly layers: readonly LatentLayer[];
@@ -43,8 +42,8 @@ export function parseLatentConfig(raw: JsonObject, config: ModelConfig, file: st
   if (section['version'] !== VERSION) {
     return fields.refuse('version', String(VERSION), 'unsupported', 'A newer version of webmla wrote it.');
   }
-  const cacheDtype = CACHE_DTYPES.find((one) => one === section['cacheDtype']);
-  if (!cacheDtype) return fields.refuse('cacheDtype', `one of ${CACHE_DTYPES.join(', ')}`);
+  const cacheDtype = CACHE_FORMATS.find((one) => one === section['cacheDtype']);
+  if (!cacheDtype) return fields.refuse('cacheDtype', `one of ${CACHE_FORMATS.join(', ')}`);
   const layers: unknown = section['layers'];
   if (!Array.isArray(layers) || layers.length !== config.num_hidden_layers) {
     return fields.refuse('layers', `a list of ${config.num_hidden_layers} layers`);

@@ -38,11 +38,11 @@ export interface Kernel<
   /** Files that are always part of the module, e.g. the Step struct. */
   readonly includes: readonly SourceFile[];
   readonly parts: Parts;
-  constants(dims: Dims): Readonly<Record<string, Constant>>;
+  constants(dims: Dims, parts: PartChoice<Parts>): Readonly<Record<string, Constant>>;
   bindings(dims: Dims, parts: PartChoice<Parts>): Readonly<Record<Names, Binding>>;
-  grid(dims: Dims): Grid | ((step: Step) => Grid | null);
+  grid(dims: Dims, parts: PartChoice<Parts>): Grid | ((step: Step) => Grid | null);
   /** A reason why these dims cannot run, or null. */
-  refuse?(dims: Dims): string | null;
+  refuse?(dims: Dims, parts: PartChoice<Parts>): string | null;
   /** Bytes read and written by one dispatch, where that is not the sum of the bindings. */
   bytesMoved?(dims: Dims, step: Step, parts: PartChoice<Parts>): number;
 }
@@ -62,7 +62,7 @@ export function checkedBindings<
   P extends Readonly<Record<string, PartVariants>>,
   N extends string,
 >(kernel: Kernel<D, P, N>, dims: D, parts: PartChoice<P>): Readonly<Record<N, Binding>> {
-  const reason = kernel.refuse?.(dims) ?? null;
+  const reason = kernel.refuse?.(dims, parts) ?? null;
   if (reason !== null) {
     throw new WebMlaError('unsupported', `kernel ${kernel.name}: ${reason}`, '', { dims });
   }

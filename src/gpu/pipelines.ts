@@ -57,7 +57,7 @@ export class Pipelines {
       label,
       pipeline,
       bindGroup: this.#device.createBindGroup({ label, layout: pipeline.layout, entries }),
-      grid: kernel.grid(dims),
+      grid: kernel.grid(dims, parts),
       bytesMoved: (step) => kernel.bytesMoved?.(dims, step, parts) ?? total,
     };
   }
@@ -69,7 +69,7 @@ export class Pipelines {
     bindings: Readonly<Record<N, Binding>>,
   ): CompiledPipeline {
     const variants = Object.entries(parts).map(([slot, variant]) => `${slot}=${variant}`);
-    const constants = kernel.constants(dims);
+    const constants = kernel.constants(dims, parts);
     const key = JSON.stringify([kernel.name, variants, constants]);
     const known = this.#byKey.get(key);
     if (known) return known;

@@ -6,17 +6,29 @@ import { partialsBytes } from './attention_partial.ts';
 import type { AttentionDims } from './attention_partial.ts';
 import { STEP } from './parts.ts';
 
+export type CombineDims = Pick<
+  AttentionDims,
+  'groups' | 'heads_per_group' | 'v_dim' | 'out_stride' | 'max_tokens' | 'max_partials' | 'adapter'
+>;
+
 /** Joins the splits of attention_partial. Not dispatched where there is one split. */
 export const attention_combine = defineKernel({
   name: 'attention_combine',
   source,
   includes: [STEP],
   parts: {},
-  constants: (dims: AttentionDims) => ({
-    num_heads: u32(dims.groups * dims.heads_per_group),
-    v_dim: u32(dims.v_dim),
-    out_stride: u32(dims.out_stride),
-  }),
+  constants: (dims: CombineDims) => {
+    const threads = dims.adapter.software ? 16 : 128;
+    const parts = Math.max(1, Math.floor(threads / (dims.v_dim / 4)));
+    return {
+      num_heads: u32(dims.groups * dims.heads_per_group),
+      v_dim: u32(dims.v_dim),
+      out_stride: u32(dims.out_stride),
+      THREADS: u32(threads),
+      PARTS: u32(parts),
+      PART_SLOTS: u32(parts > 1 ? threads : 1),
+    };
+  },
   bindings: (dims) => ({
     partials: readonly(partialsBytes(dims)),
     out: writable(

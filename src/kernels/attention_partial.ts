@@ -1,114 +1,136 @@
 import source from '../../shaders/attention_partial.wgsl?raw';
+import { cacheBytes, cacheBytesPerToken } from '../core/cache_rows.ts';
+import type { CacheFormat, CacheShape } from '../core/cache_rows.ts';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { f32, u32 } from '../gpu/link.ts';
 import type { Step } from '../gpu/step.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { CACHE, CACHE_BYTES, ROTATE, STEP } from './parts.ts';
+import { attentionTuning, tilePitch, tileSlots, valueParts, workgroupBytes } from './attention_tuning.ts';
+import type { TunedShape } from './attention_tuning.ts';
+import { cacheConstants } from './cache_constants.ts';
+import { CACHE, ROTATE, ROW, STEP } from './parts.ts';
+import type { RowForm } from './parts.ts';
 
-/** One family: (groups, heads per group, qk dim, v dim, both views of the same row). Offsets are elements of the row. */
-export interface AttentionDims {
-  readonly groups: number;
-  readonly heads_per_group: number;
-  readonly row_dim: number;
+/** One family: (groups, heads per group, both views of the staged row). qk_offset and v_offset are elements of that row. */
+export interface AttentionDims extends CacheShape, TunedShape {
   readonly qk_offset: number;
-  readonly qk_dim: number;
   readonly v_offset: number;
-  readonly v_dim: number;
-  /** The rotated region of a query, from the query's first element. */
+  /** The rotated region of a query, from the query's first element; as long as the key's. */
   readonly rope_offset: number;
   readonly rope_dim: number;
+  /** Rows rotate and reuse: where the un-rotated rope key lies in the cache row. */
+  readonly key_rope_offset: number;
   readonly rope_frequencies: number;
   readonly softmax_scale: number;
   readonly q_stride: number;
   readonly q_offset: number;
   readonly out_stride: number;
-  readonly max_len: number;
-  readonly max_tokens: number;
   /** num_splits * num_tokens at most, where num_splits > 1. */
   readonly max_partials: number;
 }
 
-/** Query rows of a workgroup: as many as registers and 12 kB of workgroup memory hold, and no more than there are. */
-export function attentionRows({ heads_per_group, qk_dim, v_dim, max_tokens }: AttentionDims): number {
-  const wanted = Math.min(16, heads_per_group * max_tokens);
-  return Math.max(1, Math.min(wanted, Math.floor(2048 / qk_dim), Math.floor(4096 / v_dim)));
+/** Values of a staged row: the cache row and, where it is made when read, the rope key. */
+export function stagedDim(row: RowForm, row_dim: number, rope_dim: number): number {
+  return row === 'reuse' || row === 'recon' ? row_dim + rope_dim : row_dim;
 }
 
-/** What desktop and recent mobile GPUs have. */
-const MAX_WORKGROUP_BYTES = 32768;
-const KEYS = 64;
-
-function workgroupBytes(dims: AttentionDims): number {
-  return attentionRows(dims) * (dims.qk_dim + KEYS + 3) * 4;
+/** (token, head) pairs of a workgroup. */
+export function attentionRows(dims: TunedShape): number {
+  return attentionTuning(dims).BLOCKS * 4;
 }
 
-export function partialsBytes(dims: AttentionDims): number {
+export function partialsBytes(
+  dims: Pick<AttentionDims, 'max_partials' | 'groups' | 'heads_per_group' | 'v_dim'>,
+): number {
   return dims.max_partials * dims.groups * dims.heads_per_group * (dims.v_dim + 4) * 4;
 }
 
-/** Attention of the step's tokens over the cache, split by cache rows; rotates the queries. */
+/** Bytes of rope_map: nothing is read of it but in reuse (a vector) and recon (matrix and bias). */
+function ropeMapBytes({ row_dim, rope_dim }: AttentionDims, row: RowForm): number {
+  if (row === 'reuse') return rope_dim * 4;
+  return row === 'recon' ? (row_dim + 1) * rope_dim * 4 : 16;
+}
+
+/** Attention of the step's tokens over the cache, split by cache rows; rotates the queries, and keys where the form says so. */
 export const attention_partial = defineKernel({
   name: 'attention_partial',
   source,
   includes: [STEP, ROTATE],
-  parts: { cache: CACHE },
-  constants: (dims: AttentionDims) => ({
-    heads_per_group: u32(dims.heads_per_group),
-    num_heads: u32(dims.groups * dims.heads_per_group),
-    row_dim: u32(dims.row_dim),
-    qk_offset: u32(dims.qk_offset),
-    qk_dim: u32(dims.qk_dim),
-    v_offset: u32(dims.v_offset),
-    v_dim: u32(dims.v_dim),
-    rope_offset: u32(dims.rope_offset),
-    rope_dim: u32(dims.rope_dim),
-    rope_frequencies: u32(dims.rope_frequencies),
-    softmax_scale: f32(dims.softmax_scale),
-    q_stride: u32(dims.q_stride),
-    q_offset: u32(dims.q_offset),
-    out_stride: u32(dims.out_stride),
-    max_len: u32(dims.max_len),
-    ROWS: u32(attentionRows(dims)),
-  }),
-  bindings: (dims, { cache }) => {
+  parts: { cache: CACHE, row: ROW },
+  constants: (dims: AttentionDims, { cache, row }) => {
+    const tuning = attentionTuning(dims);
+    const { BLOCKS, LANES, TILE } = tuning;
+    return {
+      ...cacheConstants(dims, cache),
+      heads_per_group: u32(dims.heads_per_group),
+      num_heads: u32(dims.groups * dims.heads_per_group),
+      qk_offset: u32(dims.qk_offset),
+      qk_dim: u32(dims.qk_dim),
+      v_offset: u32(dims.v_offset),
+      v_dim: u32(dims.v_dim),
+      load_dim: u32(row === 'recon' ? dims.row_dim : dims.staged_dim),
+      rope_offset: u32(dims.rope_offset),
+      rope_dim: u32(dims.rope_dim),
+      key_rope_offset: u32(dims.key_rope_offset),
+      rope_frequencies: u32(dims.rope_frequencies),
+      softmax_scale: f32(dims.softmax_scale),
+      q_stride: u32(dims.q_stride),
+      q_offset: u32(dims.q_offset),
+      out_stride: u32(dims.out_stride),
+      BLOCKS: u32(BLOCKS),
+      LANES: u32(LANES),
+      TILE: u32(TILE),
+      TILE_SLOTS: u32(tileSlots(dims, tuning)),
+      PITCH: u32(tilePitch(dims.staged_dim)),
+      PARTS: u32(valueParts(dims.v_dim, tuning)),
+      ITEMS: u32(Math.ceil(dims.v_dim / 4 / LANES)),
+    };
+  },
+  bindings: (dims, { cache, row }) => {
     const heads = dims.groups * dims.heads_per_group;
     const before = dims.max_tokens - 1;
     return {
       q: readonly((before * dims.q_stride + dims.q_offset + heads * dims.qk_dim) * 4),
-      cache: readonly(dims.groups * dims.max_len * dims.row_dim * CACHE_BYTES[cache]),
+      cache: readonly(cacheBytes(dims, cache)),
       rope_table: readonly(dims.max_len * dims.rope_frequencies * 8),
       rope_pairs: readonly(dims.rope_dim * 2),
+      rope_map: readonly(ropeMapBytes(dims, row)),
       out: writable((before * dims.out_stride + heads * dims.v_dim) * 4),
       partials: writable(partialsBytes(dims)),
       step: uniform(STEP_BYTES),
     };
   },
-  grid: (dims) => (step) => [
-    step.num_splits,
-    dims.groups,
-    Math.ceil((step.num_tokens * dims.heads_per_group) / attentionRows(dims)),
-  ],
-  refuse: (dims) => {
-    const fours = [dims.row_dim, dims.qk_offset, dims.qk_dim, dims.v_offset, dims.v_dim, dims.rope_offset];
-    fours.push(dims.q_stride, dims.q_offset, dims.out_stride);
+  grid: (dims) => {
+    const rows = attentionRows(dims);
+    return (step) => [
+      step.num_splits,
+      dims.groups,
+      Math.ceil((step.num_tokens * dims.heads_per_group) / rows),
+    ];
+  },
+  refuse: (dims, { row }) => {
+    const fours = [dims.row_dim, dims.split_dim, dims.qk_offset, dims.qk_dim, dims.v_offset, dims.v_dim];
+    fours.push(dims.rope_offset, dims.key_rope_offset, dims.q_stride, dims.q_offset, dims.out_stride);
     if (fours.some((n) => n % 4 !== 0))
       return `dims, offsets and strides: expected multiples of 4, got ${fours.join(', ')}`;
     if (dims.rope_dim % 8 !== 0) return `rope_dim: expected a multiple of 8, got ${dims.rope_dim}`;
-    if (workgroupBytes(dims) > MAX_WORKGROUP_BYTES) {
-      return `qk_dim ${dims.qk_dim} needs ${workgroupBytes(dims)} bytes of workgroup memory, more than ${MAX_WORKGROUP_BYTES}`;
-    }
-    if (dims.qk_offset + dims.qk_dim > dims.row_dim || dims.v_offset + dims.v_dim > dims.row_dim) {
-      return `K and V: expected to lie within the row of ${dims.row_dim}`;
-    }
-    return null;
+    const staged = stagedDim(row, dims.row_dim, dims.rope_dim);
+    if (dims.staged_dim !== staged)
+      return `staged_dim of row ${row}: expected ${staged}, got ${dims.staged_dim}`;
+    if (dims.qk_offset + dims.qk_dim > staged || dims.v_offset + dims.v_dim > staged)
+      return `K and V: expected to lie within the staged row of ${staged}`;
+    const bytes = workgroupBytes(dims, attentionTuning(dims));
+    return bytes > dims.adapter.workgroupBytes
+      ? `rows of ${staged} values and queries of ${dims.qk_dim} need ${bytes} bytes of workgroup memory, the device has ${dims.adapter.workgroupBytes}`
+      : null;
   },
-  bytesMoved: (dims, step, { cache }) => attentionBytes(dims, step, CACHE_BYTES[cache]),
+  bytesMoved: (dims, step, { cache, row }) => attentionBytes(dims, step, cache) + ropeMapBytes(dims, row),
 });
 
 /** Each cache row is read once per group; queries, output and partial sums are small beside it. */
-function attentionBytes(dims: AttentionDims, step: Step, cacheBytes: number): number {
+function attentionBytes(dims: AttentionDims, step: Step, cache: CacheFormat): number {
   const heads = dims.groups * dims.heads_per_group;
-  const rows = (step.position + step.num_tokens) * dims.groups * dims.row_dim * cacheBytes;
+  const rows = (step.position + step.num_tokens) * cacheBytesPerToken(dims, cache);
   const sums = step.num_splits === 1 ? heads * dims.v_dim : step.num_splits * heads * (dims.v_dim + 4);
   return rows + step.num_tokens * (heads * dims.qk_dim + sums) * 4;
 }

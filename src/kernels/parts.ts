@@ -1,5 +1,7 @@
 import cacheF16 from '../../shaders/parts/cache_f16.wgsl?raw';
 import cacheF32 from '../../shaders/parts/cache_f32.wgsl?raw';
+import cacheInt4 from '../../shaders/parts/cache_int4.wgsl?raw';
+import cacheInt8 from '../../shaders/parts/cache_int8.wgsl?raw';
 import group from '../../shaders/parts/group.wgsl?raw';
 import inputPlain from '../../shaders/parts/input_plain.wgsl?raw';
 import inputRmsNorm from '../../shaders/parts/input_rms_norm.wgsl?raw';
@@ -14,8 +16,17 @@ import rotate from '../../shaders/parts/rotate.wgsl?raw';
 import rows2 from '../../shaders/parts/rows_2.wgsl?raw';
 import rows4 from '../../shaders/parts/rows_4.wgsl?raw';
 import scoreTile from '../../shaders/parts/score_tile.wgsl?raw';
+import rowPlain from '../../shaders/parts/row_plain.wgsl?raw';
+import rowRecon from '../../shaders/parts/row_recon.wgsl?raw';
+import rowReuse from '../../shaders/parts/row_reuse.wgsl?raw';
+import rowRotate from '../../shaders/parts/row_rotate.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
+import storeExact from '../../shaders/parts/store_exact.wgsl?raw';
+import storeF16 from '../../shaders/parts/store_f16.wgsl?raw';
+import storeF32 from '../../shaders/parts/store_f32.wgsl?raw';
+import storeInt4 from '../../shaders/parts/store_int4.wgsl?raw';
+import storeInt8 from '../../shaders/parts/store_int8.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
 import weightBf16 from '../../shaders/parts/weight_bf16.wgsl?raw';
 import weightF16 from '../../shaders/parts/weight_f16.wgsl?raw';
@@ -23,6 +34,7 @@ import weightF32 from '../../shaders/parts/weight_f32.wgsl?raw';
 import weightQ40 from '../../shaders/parts/weight_q4_0.wgsl?raw';
 import weightQ41 from '../../shaders/parts/weight_q4_1.wgsl?raw';
 import weightQ80 from '../../shaders/parts/weight_q8_0.wgsl?raw';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import { GROUP, GROUP_BYTES, GROUP_SCALES, groupsOf } from '../core/packed.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { SourceFile } from '../gpu/link.ts';
@@ -41,10 +53,34 @@ export const WEIGHT = {
   q4_1: part('weight_q4_1', weightQ41),
 } as const satisfies Record<WeightFormat, SourceFile>;
 
-/** cache_unit, decode_cache and encode_cache */
-export const CACHE = { f32: part('cache_f32', cacheF32), f16: part('cache_f16', cacheF16) } as const;
-export type CacheFormat = keyof typeof CACHE;
-export const CACHE_BYTES: Readonly<Record<CacheFormat, number>> = { f32: 4, f16: 2 };
+/** load_row4 */
+export const CACHE = {
+  f32: part('cache_f32', cacheF32),
+  f16: part('cache_f16', cacheF16),
+  int8: part('cache_int8', cacheInt8),
+  int4: part('cache_int4', cacheInt4),
+} as const satisfies Record<CacheFormat, SourceFile>;
+
+/** store_block */
+export const STORE = {
+  f32: part('store_f32', storeF32),
+  f16: part('store_f16', storeF16),
+  int8: part('store_int8', `${storeInt8}${storeExact}`),
+  int4: part('store_int4', `${storeInt4}${storeExact}`),
+} as const satisfies Record<CacheFormat, SourceFile>;
+
+/** stage_quad and complete_tile: how a cache row becomes a staged row, of which K and V are views */
+export const ROW = {
+  /** as it lies in the cache */
+  plain: part('row_plain', rowPlain),
+  /** a region of it is rotated */
+  rotate: part('row_rotate', rowRotate),
+  /** its last rope_dim values are content, and come a second time rotated */
+  reuse: part('row_reuse', rowReuse),
+  /** rope_dim values are rebuilt from it and rotated */
+  recon: part('row_recon', rowRecon),
+} as const;
+export type RowForm = keyof typeof ROW;
 
 /** weigh_input and input_scale */
 export const INPUT = {

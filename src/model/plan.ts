@@ -1,3 +1,5 @@
+import { cacheBytes, cacheBytesPerToken } from '../core/cache_rows.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
 import type { Buffers } from '../gpu/buffers.ts';
@@ -8,13 +10,13 @@ import { argmax_final } from '../kernels/argmax_final.ts';
 import { argmax_partial, argmaxSlices } from '../kernels/argmax_partial.ts';
 import { partialsBytes } from '../kernels/attention_partial.ts';
 import { count_tokens } from '../kernels/count_tokens.ts';
-import { CACHE_BYTES, stride } from '../kernels/parts.ts';
-import type { CacheFormat } from '../kernels/parts.ts';
+import { stride } from '../kernels/parts.ts';
 import { sample, SAMPLING_BYTES } from '../kernels/sample.ts';
-import { attentionLayout, splitCache } from './attention.ts';
+import { attentionLayout } from './attention.ts';
 import type { AttentionLayout } from './attention.ts';
 import { PlanBuilder } from './plan_builder.ts';
 import type { PlanState } from './plan_state.ts';
+import { cacheSplitter } from './split_cache.ts';
 import type { DeviceEnds, DeviceLayer } from './weights.ts';
 
 /**
@@ -35,8 +37,9 @@ export interface Plan {
   /** Logits of all tokens of a prefill step, into state.promptLogits; null unless asked for. */
   readonly promptLogits: readonly Dispatch[] | null;
   readonly state: PlanState;
-  /** Values cached per token over all layers. */
-  readonly kvValuesPerToken: number;
+  /** Cached per token over all layers; steps and minima of a quantised cache are counted. */
+  readonly kvBytesPerToken: number;
+  /** Of all positions, and of a quantised cache's exact first row. */
   readonly cacheBytes: number;
   readonly cacheFormat: CacheFormat;
   /** Of greedy decoding, where the cache is short enough for one split. */
@@ -54,6 +57,8 @@ export interface PlanOptions {
   readonly spare: number;
   /** A software adapter: kernels are tuned for few threads and few barriers. */
   readonly software: boolean;
+  /** maxComputeWorkgroupStorageSize of the device. */
+  readonly workgroupBytes: number;
 }
 
 export function buildPlan(
@@ -69,8 +74,14 @@ export function buildPlan(
   // Steps in flight beyond the end of the context write rows too: they land in the spare rows.
   const max_len = options.max_len + spare;
   const context = max_len + 1;
+  const { software, workgroupBytes } = options;
   const layouts = layers.map(({ attention }) =>
-    attentionLayout(config, attention, { max_len, max_tokens: chunk }),
+    attentionLayout(config, attention, {
+      max_len,
+      max_tokens: chunk,
+      format: cacheFormat,
+      adapter: { software, workgroupBytes },
+    }),
   );
   const widest = (of: (layout: AttentionLayout) => number): number =>
     layouts.reduce((most, l) => Math.max(most, of(l)), 4);
@@ -118,16 +129,16 @@ export function buildPlan(
     state,
     cacheFormat,
     context,
-    options.software,
+    software,
   );
-  let cacheBytes = 0;
-  let kvValuesPerToken = 0;
+  let allBytes = 0;
+  let kvBytesPerToken = 0;
   const blocks = layers.map((layer, i) => {
     const layout = layouts[i];
     if (!layout) throw new RangeError(`layer ${i} has no layout`);
-    const bytes = layout.groups * max_len * layout.row_dim * CACHE_BYTES[cacheFormat];
-    cacheBytes += bytes;
-    kvValuesPerToken += layout.groups * layout.row_dim;
+    const bytes = cacheBytes(layout.store, cacheFormat);
+    allBytes += bytes;
+    kvBytesPerToken += cacheBytesPerToken(layout.store, cacheFormat);
     const cache = buffers.storage(`layers.${i}.cache`, bytes);
     const rope_pairs = buffers.upload(`layers.${i}.rope_pairs`, layout.rope_pairs);
     return {
@@ -140,19 +151,18 @@ export function buildPlan(
   const scores = buffers.storage('scores', vocab_size * 4);
   const { logits, tokens, counts, step, sampling } = state;
   const dims = { vocab_size, context };
-  const [first] = layouts;
+  const split = cacheSplitter(layouts.map(({ attend }) => attend));
   const decode = [...builder.embed(ends, 1), ...blocks.flatMap((b) => b.decode)];
   const head = builder.head(ends);
   const greedy = [
     pipelines.dispatch(argmax_partial, dims, {}, { logits, best: slices }),
     pipelines.dispatch(argmax_final, dims, {}, { best: slices, tokens, step }),
   ];
-  const planStep = (position: number, num_tokens: number): Step => {
-    const split = first
-      ? splitCache(first.attend, position, num_tokens)
-      : { num_splits: 1, split_len: max_len };
-    return { position, num_tokens, ...split };
-  };
+  const planStep = (position: number, num_tokens: number): Step => ({
+    position,
+    num_tokens,
+    ...split(position, num_tokens),
+  });
   return {
     chunk,
     decode,
@@ -163,8 +173,8 @@ export function buildPlan(
     sample: [pipelines.dispatch(sample, dims, {}, { logits, counts, scores, tokens, sampling, step })],
     count: [pipelines.dispatch(count_tokens, dims, {}, { tokens, counts, step })],
     state,
-    kvValuesPerToken,
-    cacheBytes,
+    kvBytesPerToken,
+    cacheBytes: allBytes,
     cacheFormat,
     dispatchesPerToken: countDispatches([decode, head, greedy], planStep(0, 1)),
     step: planStep,

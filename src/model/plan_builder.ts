@@ -1,3 +1,4 @@
+import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
 import { attention_combine } from '../kernels/attention_combine.ts';
@@ -8,7 +9,7 @@ import { matmul } from '../kernels/matmul.ts';
 import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
 import { matvec, matvecTuning } from '../kernels/matvec.ts';
 import { stride } from '../kernels/parts.ts';
-import type { CacheFormat, OUTPUT } from '../kernels/parts.ts';
+import type { OUTPUT } from '../kernels/parts.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
 import { store_rows } from '../kernels/store_rows.ts';
 import type { AttentionLayout } from './attention.ts';
@@ -199,23 +200,24 @@ export class PlanBuilder {
     const { num_attention_heads, head_dim } = this.#config;
     const { step } = this.#state;
     const rope_table = this.#ropeTable;
-    const parts = { cache: this.#cacheFormat };
+    const format = this.#cacheFormat;
     const attend = { ...layout.attend, max_tokens: tokens };
     const isMla = attention.form === 'mla';
     const q = isMla ? q_latent : qkv;
+    const rope_map = (isMla ? attention.rope_map : null) ?? this.#unused;
     const core = [
       this.#pipelines.dispatch(
         store_rows,
         { ...layout.store, max_tokens: tokens },
-        parts,
+        { store: format },
         { kv: qkv, rope_table, rope_pairs, cache, step },
         `${label}.store_rows`,
       ),
       this.#pipelines.dispatch(
         attention_partial,
         attend,
-        parts,
-        { q, cache, rope_table, rope_pairs, out: attended, partials, step },
+        { cache: format, row: layout.row },
+        { q, cache, rope_table, rope_pairs, rope_map, out: attended, partials, step },
         `${label}.attention`,
       ),
       this.#pipelines.dispatch(

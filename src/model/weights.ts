@@ -1,4 +1,4 @@
-import type { DecoderEnds, DecoderLayer, Linear } from '../core/layers.ts';
+import type { DecoderEnds, DecoderLayer, LatentForm, Linear, MlaAttention } from '../core/layers.ts';
 import { concatRows, gatherRows, GROUP_BYTES, groupsOf, packedBytes, unpack } from '../core/packed.ts';
 import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
@@ -42,10 +42,13 @@ export type DeviceAttention =
       readonly embed_q: DeviceLinear;
       readonly unembed_out: DeviceLinear;
       readonly rope_pairs: Uint32Array<ArrayBuffer>;
+      readonly latent: LatentForm;
       readonly kv_lora_rank: number;
       readonly qk_rope_head_dim: number;
       readonly qk_offset: number;
       readonly groups: number;
+      /** reuse: rope_mean; recon: rope_rebuild transposed, [kv_lora_rank, qk_rope_head_dim], then its bias; f32. */
+      readonly rope_map: GPUBuffer | null;
     };
 
 export interface DeviceEnds {
@@ -94,6 +97,8 @@ export class WeightUploader {
                 { pieces: [self_attn.unembed_out], bias: null },
               ]),
               rope_pairs: self_attn.rope_pairs,
+              rope_map: this.#ropeMap(`${label}.rope_map`, self_attn),
+              latent: self_attn.latent,
               kv_lora_rank: self_attn.kv_lora_rank,
               qk_rope_head_dim: self_attn.qk_rope_head_dim,
               qk_offset: self_attn.qk_offset,
@@ -113,6 +118,26 @@ export class WeightUploader {
       norm: this.#vector('norm', norm),
       lm_head: lm_head ? this.#linear('lm_head', [{ pieces: [lm_head], bias: null }]) : embedding,
     };
+  }
+
+  /** What the attention kernel needs to make rope keys of a row, besides the rotation. */
+  #ropeMap(
+    label: string,
+    { latent, kv_lora_rank, qk_rope_head_dim, rope_rebuild, rope_mean }: MlaAttention,
+  ): GPUBuffer | null {
+    if (latent === 'strict') return null;
+    if (latent === 'reuse')
+      return this.#buffers.upload(label, rope_mean ?? new Float32Array(qk_rope_head_dim));
+    const map = new Float32Array((kv_lora_rank + 1) * qk_rope_head_dim);
+    let row = 0;
+    for (const piece of rope_rebuild?.pieces ?? []) {
+      unpack(piece).forEach((value, i) => {
+        map[(i % kv_lora_rank) * qk_rope_head_dim + row + Math.floor(i / kv_lora_rank)] = value;
+      });
+      row += piece.rows;
+    }
+    if (rope_rebuild?.bias) map.set(rope_rebuild.bias, kv_lora_rank * qk_rope_head_dim);
+    return this.#buffers.upload(label, map);
   }
 
   /** Padded with zeros, so that a kernel may read whole groups. */

@@ -4,8 +4,7 @@ import type { ShapeName } from '../core/shapes.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { CACHE_BYTES } from '../kernels/parts.ts';
-import type { CacheFormat } from '../kernels/parts.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf } from '../model/architecture.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import { loadDecoder } from './load.ts';
@@ -147,7 +146,7 @@ async function decodeRow(
     spread: ((sorted.at(-1) ?? 0) - (sorted[0] ?? 0)) / median,
     dispatchesPerToken: plan.dispatchesPerToken,
     weightBytesPerToken: weights,
-    kvBytesPerToken: plan.kvValuesPerToken * CACHE_BYTES[cacheDtype],
+    kvBytesPerToken: plan.kvBytesPerToken,
     attentionMs: timed ? attentionTimes.reduce((sum, { ms }) => sum + ms, 0) : null,
     tokenMs,
     operations,

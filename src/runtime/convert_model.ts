@@ -3,6 +3,8 @@ import { convertExact } from '../convert/exact.ts';
 import { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { LayerReport } from '../convert/report.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
+import { writeStatistics } from '../convert/statistics_file.ts';
+import { cacheBytesPerToken } from '../core/cache_rows.ts';
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
 import { latentShape } from '../core/layers.ts';
 import type { DecoderLayer, Linear, MlaAttention } from '../core/layers.ts';
@@ -11,7 +13,7 @@ import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
-import type { Gpu } from '../gpu/device.ts';
+import { openGpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
@@ -20,6 +22,9 @@ import { latentFiles } from './latent_files.ts';
 import type { ModelFolder } from './latent_files.ts';
 import type { WeightChoice } from './types.ts';
 import { WeightReader } from './weight_reader.ts';
+
+export { readStatistics } from '../convert/statistics_file.ts';
+export type { LayerStatistics, MethodChoice };
 
 export interface CalibrationInput {
   /** Rows of token ids, each a sequence of its own. */
@@ -44,7 +49,7 @@ export interface ConvertOptions {
   /** Not needed by `exact`. */
   readonly calibration?: CalibrationInput;
   /** Opens the GPU, when it is needed. */
-  readonly gpu: () => Promise<Gpu>;
+  readonly gpu: () => Promise<GPU | undefined>;
   /** Of matrices that the conversion leaves alone. */
   readonly weights: WeightChoice;
   /** Of those that it makes. Default f16. */
@@ -104,7 +109,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   } else {
     const { rows, refitRows, statistics: known } = calibration ?? { rows: [], refitRows: 0 };
     const needsGpu = known === undefined || refitRows > 0;
-    const gpu = needsGpu ? await options.gpu() : null;
+    const gpu = needsGpu ? await openGpu(await options.gpu()) : null;
     const pipelines = gpu && new Pipelines(gpu.device);
     if (known) statistics = known;
     else if (gpu && pipelines) {
@@ -150,9 +155,24 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   };
 }
 
-/** Values of the cache that a token takes in all layers. */
-export function cachedValues({ layers }: LatentConfig): number {
-  return layers.reduce((sum, layer) => sum + latentShape(layer).row_dim, 0);
+/** Bytes of the cache that a token takes in all layers, scales counted. */
+export function cachedBytes({ layers, cacheDtype }: LatentConfig): number {
+  return layers.reduce((sum, layer) => {
+    const { row_dim } = latentShape(layer);
+    return sum + cacheBytesPerToken({ groups: 1, row_dim, split_dim: layer.kv_lora_rank }, cacheDtype);
+  }, 0);
+}
+
+/** Statistics as a file, in parts. */
+export function statisticsFile(
+  { name, config }: Checkpoint,
+  layers: readonly LayerStatistics[],
+): Uint8Array<ArrayBuffer>[] {
+  const { num_attention_heads, num_key_value_heads, head_dim } = config;
+  return writeStatistics({
+    info: { model: name, num_attention_heads, num_key_value_heads, head_dim },
+    layers,
+  });
 }
 
 /** The matrices that the conversion made, in the format that they are stored in. */

@@ -1,3 +1,4 @@
+import { cacheBytesPerToken } from '../core/cache_rows.ts';
 import { asWebMlaError, WebMlaError } from '../core/errors.ts';
 import { parameterCount } from '../formats/checkpoint.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
@@ -5,7 +6,6 @@ import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { ModelFiles } from '../formats/model_files.ts';
 import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { CACHE_BYTES } from '../kernels/parts.ts';
 import { createChatTemplate } from '../text/chat_template.ts';
 import { createTokenizer } from '../text/tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -83,7 +83,7 @@ export class LocalEngine implements EngineCore {
       const model = await loadModel(checkpoint, gpu, {
         attention,
         weights: options.weights ?? 'as-is',
-        cacheDtype: options.cacheDtype ?? 'f16',
+        cacheDtype: options.cacheDtype ?? checkpoint.latent?.cacheDtype ?? 'f16',
         contextLength: options.contextLength,
         promptLogits: options.promptLogits ?? false,
         spare: depth,
@@ -210,7 +210,8 @@ function describe(
 ): EngineInfo {
   const { config, plan } = model;
   const cacheDtype = plan.cacheFormat;
-  const gqaValues = config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim;
+  const { num_key_value_heads: groups, head_dim } = config;
+  const gqaRow = { groups, row_dim: 2 * head_dim, split_dim: head_dim };
   return {
     model: checkpoint.name,
     architecture: config.architecture,
@@ -219,8 +220,8 @@ function describe(
     weightFormats: model.formatBytes,
     cacheDtype,
     contextLength: model.contextLength,
-    kvBytesPerToken: plan.kvValuesPerToken * CACHE_BYTES[cacheDtype],
-    gqaKvBytesPerToken: gqaValues * CACHE_BYTES[cacheDtype],
+    kvBytesPerToken: plan.kvBytesPerToken,
+    gqaKvBytesPerToken: config.num_hidden_layers * cacheBytesPerToken(gqaRow, cacheDtype),
     adapter: gpu.info,
     memory: {
       weights: model.weightBytes,

@@ -4,7 +4,6 @@ import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import type { ModelFiles } from '../formats/model_files.ts';
 import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { CACHE_BYTES } from '../kernels/parts.ts';
 import { longestContext } from '../model/architecture.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { attentionForm, formOf } from './engine.ts';
@@ -50,7 +49,7 @@ export class Evaluator {
     this.#against = against;
     this.tokenizer = tokenizer;
     this.windowTokens = model.contextLength;
-    this.kvBytesPerToken = model.plan.kvValuesPerToken * CACHE_BYTES[model.plan.cacheFormat];
+    this.kvBytesPerToken = model.plan.kvBytesPerToken;
   }
 
   /** @throws WebMlaError of any kind that the files, the options or the GPU cause */
@@ -66,7 +65,7 @@ export class Evaluator {
         ...common,
         attention: formOf(checkpoint, wanted),
         weights: options.weights ?? 'as-is',
-        cacheDtype: options.cacheDtype ?? 'f16',
+        cacheDtype: options.cacheDtype ?? checkpoint.latent?.cacheDtype ?? 'f16',
       });
       const reference = options.against && (await openCheckpoint(options.against, signal));
       const against =

@@ -1,4 +1,5 @@
 import type { ModelConfig } from '../core/config.ts';
+import { cacheBytes } from '../core/cache_rows.ts';
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
 import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
@@ -6,9 +7,10 @@ import type { Gpu } from '../gpu/device.ts';
 import { encode, Pipelines } from '../gpu/pipelines.ts';
 import type { Dispatch } from '../gpu/pipelines.ts';
 import { STEP_BYTES, writeStep } from '../gpu/step.ts';
+import { adapterOf } from '../kernels/attention_tuning.ts';
 import { partialsBytes } from '../kernels/attention_partial.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { CACHE_BYTES, stride } from '../kernels/parts.ts';
+import { stride } from '../kernels/parts.ts';
 import { attentionLayout } from '../model/attention.ts';
 import type { AttentionLayout } from '../model/attention.ts';
 import { PlanBuilder } from '../model/plan_builder.ts';
@@ -142,7 +144,12 @@ export class LayerStream {
     const own = new Buffers(this.gpu.device);
     const rows = (label: string, width: number): GPUBuffer => own.storage(label, tokens * width * 4);
     try {
-      const layout = attentionLayout(this.config, layer.attention, { max_len: tokens, max_tokens: tokens });
+      const layout = attentionLayout(this.config, layer.attention, {
+        max_len: tokens,
+        max_tokens: tokens,
+        format: 'f32',
+        adapter: adapterOf(this.gpu),
+      });
       const prepared = await watchMemory(this.gpu.device, `activations of layer ${index}`, () => {
         const activations: Activations = {
           hidden: rows('hidden', stride(hidden_size)),
@@ -154,7 +161,7 @@ export class LayerStream {
           gated: rows('gated', stride(intermediate_size)),
           partials: own.storage('partials', partialsBytes(layout.attend)),
         };
-        const cache = own.storage('cache', layout.groups * tokens * layout.row_dim * CACHE_BYTES.f32);
+        const cache = own.storage('cache', cacheBytes(layout.store, 'f32'));
         const ropePairs = own.upload('rope_pairs', layout.rope_pairs);
         const projected = rows('projected', stride(hidden_size));
         const builder = this.#builder(activations);

@@ -43,7 +43,7 @@ export class LayerSums {
     this.#stream = stream;
     const { pipelines, step, config, maxTokens: max_tokens } = stream;
     const { num_attention_heads: heads, num_key_value_heads: groups, head_dim } = config;
-    const { attend, row_dim } = layer.layout;
+    const { attend } = layer.layout;
     const buffers = (this.#buffers = new Buffers(stream.gpu.device));
     const share = heads / groups;
     const perHead = (label: string): GPUBuffer => buffers.storage(label, max_tokens * heads * 4);
@@ -54,7 +54,7 @@ export class LayerSums {
       groups,
       heads_per_group: share,
       head_dim,
-      row_dim,
+      row_dim: attend.row_dim,
       rope_frequencies: attend.rope_frequencies,
       softmax_scale: attend.softmax_scale,
       q_stride: attend.q_stride,

@@ -8,7 +8,7 @@ import { Buffers, watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
 import { stride } from '../kernels/parts.ts';
-import type { CacheFormat } from '../kernels/parts.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import { buildPlan } from '../model/plan.ts';
 import type { Plan } from '../model/plan.ts';
@@ -115,6 +115,7 @@ export async function loadDecoder(
         promptLogits: options.promptLogits,
         spare: options.spare,
         software: gpu.info.software,
+        workgroupBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
       }),
     );
     await pipelines.compileAll((loaded, count) =>

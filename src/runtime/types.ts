@@ -22,7 +22,8 @@ export type ModelSource =
   | FileSystemFileHandle;
 
 export type WeightChoice = 'as-is' | 'f32' | 'f16' | 'q8' | 'q4';
-export type CacheDtype = 'f32' | 'f16';
+/** int8, int4: groups of 32 values with a step and a minimum, the first token exact. */
+export type CacheDtype = 'f32' | 'f16' | 'int8' | 'int4';
 export type AttentionForm = 'gqa' | 'mla';
 
 /** How a GQA checkpoint becomes MLA. `exact` loses nothing and shrinks nothing (TransMLA, arXiv 2502.07864, version 1). */

@@ -3,9 +3,10 @@ import { attentionCases, combineCases } from './cases/attention.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
 import { momentsCases } from './cases/moments.ts';
-import { embedCases, headMatmulCases, normCases, storeCases, streamCases } from './cases/rows.ts';
+import { embedCases, headMatmulCases, normCases, streamCases } from './cases/rows.ts';
 import { argmaxFinalCases, argmaxPartialCases, countCases, sampleCases } from './cases/sampling.ts';
 import { formsCases, reachCases, reachSumsCases, spreadCases } from './cases/statistics.ts';
+import { storeCases } from './cases/store.ts';
 import type { KernelCase } from './kernel_case.ts';
 
 /** Every kernel with its cases: a kernel without an entry is a type error. Cases are made when asked for. */

@@ -16,10 +16,14 @@ export const TOLERANCES = {
   f32: { absolute: 2e-5, relative: 2e-5 },
   /** A value rounded to f16 that may have been just beside a rounding border. */
   f16: { absolute: 1e-6, relative: 2 ** -10 },
+  /** Values from -2.9 to 2.9 against what int8 or int4 made of them: half a step, and the rounding of step and minimum to f16. */
+  int8: { absolute: 0.016, relative: 0 },
+  int4: { absolute: 0.2, relative: 0 },
 } as const satisfies Record<string, Tolerance>;
 
 export interface Expected {
-  readonly as: 'f32' | 'f16' | 'u32';
+  /** How the buffer is read. */
+  readonly as: 'f32' | 'f16' | 'u32' | ((bytes: ArrayBuffer) => ArrayLike<number>);
   /** The buffer's first values; what lies behind is not compared. */
   readonly values: ArrayLike<number>;
   readonly tolerance: keyof typeof TOLERANCES;

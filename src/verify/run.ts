@@ -103,6 +103,10 @@ function compare(name: string, bytes: ArrayBuffer, expected: Expected): Omit<Cas
 }
 
 function decode(bytes: ArrayBuffer, as: Expected['as']): (index: number) => number {
+  if (typeof as === 'function') {
+    const values = as(bytes);
+    return (i) => values[i] ?? NaN;
+  }
   const view = new DataView(bytes);
   switch (as) {
     case 'f32':

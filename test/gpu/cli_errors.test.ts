@@ -27,11 +27,7 @@ describe('errors', () => {
       ['--model', FIXTURE, '--prompt-ids', '1', '--context-length', '65'],
       'bad_request',
     ],
-    [
-      'what is not there yet',
-      ['--model', FIXTURE, '--prompt-ids', '1', '--cache-dtype', 'int8'],
-      'unsupported',
-    ],
+    ['what is not there yet', ['--model', FIXTURE, '--prompt-ids', '1', '--kv-budget', '0.5'], 'unsupported'],
     ['messages that are no JSON', ['--model', EMBEDDED, '--messages', CLI], 'bad_file'],
   ])('%s: exit code 1 and a typed error', async (_, args, code) => {
     const got = await failure('generate', ...args);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { openDawn } from '../../src/cli/dawn.ts';
 import { openNodeFiles } from '../../src/cli/node_files.ts';
-import type { CacheFormat } from '../../src/kernels/parts.ts';
+import type { CacheFormat } from '../../src/core/cache_rows.ts';
 import { LocalEngine } from '../../src/runtime/engine.ts';
 import { engineSubject } from '../engine_subject.ts';
 import { checkGolden } from '../golden_check.ts';

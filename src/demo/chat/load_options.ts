@@ -12,7 +12,7 @@ export interface LoadOptions {
 
 export const ATTENTION_FORMS = ['gqa', 'mla'] as const satisfies readonly AttentionForm[];
 export const WEIGHT_CHOICES = ['as-is', 'q4', 'q8', 'f16', 'f32'] as const satisfies readonly WeightChoice[];
-export const CACHE_DTYPES = ['f16', 'f32'] as const satisfies readonly CacheDtype[];
+export const CACHE_DTYPES = ['f16', 'f32', 'int8', 'int4'] as const satisfies readonly CacheDtype[];
 
 /** Lossless MLA: the page shows what webmla is about, and nothing is given up for it. */
 export const DEFAULT_LOAD_OPTIONS: LoadOptions = {

@@ -14,7 +14,12 @@ const WEIGHT_NAMES: Readonly<Record<WeightChoice, string>> = {
   f16: '16 bits (f16)',
   f32: '32 bits (f32)',
 };
-const CACHE_NAMES: Readonly<Record<CacheDtype, string>> = { f16: '16 bits (f16)', f32: '32 bits (f32)' };
+const CACHE_NAMES: Readonly<Record<CacheDtype, string>> = {
+  f16: '16 bits (f16)',
+  f32: '32 bits (f32)',
+  int8: '8 bits (int8)',
+  int4: '4 bits (int4)',
+};
 
 /** What is fixed when a model is loaded. Nothing happens before it is applied: it takes a reload. */
 export function LoadingForm(): ComponentChildren {

@@ -1,66 +1,101 @@
+import type { CacheFormat } from '../../core/cache_rows.ts';
+import { CACHE_FORMATS } from '../../core/cache_rows.ts';
 import { cosSinTable } from '../../core/rope.ts';
 import { attention_combine as combineKernel } from '../../kernels/attention_combine.ts';
 import { attention_partial as partialKernel } from '../../kernels/attention_partial.ts';
 import type { AttentionDims } from '../../kernels/attention_partial.ts';
-import type { CacheFormat } from '../../kernels/parts.ts';
+import { DEFAULT_ADAPTER } from '../../kernels/attention_tuning.ts';
+import type { AttentionAdapter } from '../../kernels/attention_tuning.ts';
 import { attention_combine } from '../../reference/attention_combine.ts';
 import { attention_partial } from '../../reference/attention_partial.ts';
 import type { PartialAttention } from '../../reference/attention_partial.ts';
+import { packCache, unpackCache } from '../../reference/cache_rows.ts';
+import type { StagedForm } from '../../reference/staged_row.ts';
+import type { Rope } from '../../reference/rotate.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
-import { Material, roundToF16, toF16 } from '../material.ts';
+import { Material } from '../material.ts';
+import { gqa, recon, reuse, strict } from './attention_shapes.ts';
+import type { FormShape } from './attention_shapes.ts';
 
 interface Shape {
   readonly name: string;
-  readonly groups: number;
-  readonly heads_per_group: number;
-  readonly row_dim: number;
-  readonly qk: readonly [offset: number, dim: number];
-  readonly v: readonly [offset: number, dim: number];
-  readonly rope: readonly [offset: number, dim: number];
+  readonly heads: Pair;
+  readonly form: FormShape;
   readonly tokens: number;
   readonly position: number;
   readonly splits: number;
 }
 
-/** name | groups, heads per group, row | K | V | rope (offset and length each) | tokens, position, splits */
+/** Every form in decode and in prefill, with groups that end short and an odd number of quads; in all cache formats. */
+// prettier-ignore
+const FORMS: readonly Shape[] = [
+  shape('GQA', [3, 3], gqa(24), [1, 70, 3]),
+  shape('GQA', [2, 3], gqa(40), [13, 0, 1]),
+  shape('GQA, keys rotated late', [3, 3], gqa(24, 'rotate'), [1, 70, 3]),
+  shape('GQA, keys rotated late', [2, 3], gqa(40, 'rotate'), [13, 0, 1]),
+  shape('strict', [1, 9], strict(36, 24, 0), [1, 130, 2]),
+  shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [7, 100, 4]),
+  shape('reuse', [1, 9], reuse(36, 24), [1, 130, 2]),
+  shape('reuse', [1, 5], reuse(44, 8), [7, 33, 1]),
+  shape('recon', [1, 9], recon(36, 24), [1, 130, 2]),
+  shape('recon', [1, 5], recon(68, 40), [7, 33, 1]),
+];
+
+/** Real models' and extreme shapes. */
 // prettier-ignore
 const SHAPES: readonly Shape[] = [
-  shape('one head, first token', [1, 1, 8], [0, 4], [4, 4], [0, 0], [1, 0, 1]),
-  shape('GQA 4:2', [2, 2, 32], [0, 16], [16, 16], [0, 16], [1, 70, 1]),
-  shape('GQA 9:3, splits', [3, 3, 128], [0, 64], [64, 64], [0, 64], [1, 199, 3]),
-  shape('MLA, V a prefix of K', [1, 9, 96], [0, 96], [0, 64], [64, 32], [1, 130, 2]),
-  shape('MLA exact', [1, 6, 384], [192, 192], [0, 192], [0, 192], [1, 65, 1]),
-  shape('DeepSeek row', [1, 16, 576], [0, 576], [0, 512], [512, 64], [1, 20, 1]),
-  shape('prefill from nothing', [2, 3, 32], [0, 16], [16, 16], [0, 16], [37, 0, 1]),
-  shape('prefill behind a prefix, splits', [1, 5, 48], [0, 48], [0, 32], [32, 16], [7, 100, 4]),
+  shape('one head, first token', [1, 1], gqa(8), [1, 0, 1]),
+  shape('SmolLM2, all of it', [1, 9], strict(192, 192, 192), [1, 65, 1]),
+  shape('SmolLM2, half', [1, 9], reuse(128, 64), [1, 65, 1]),
+  shape('20 heads', [1, 20], strict(32, 16, 0), [1, 40, 1]),
+  shape('prefill from nothing', [2, 3], gqa(16), [37, 0, 1]),
 ];
+
+/** What needs the memory of WebGPU's smallest device, or uses it. */
+// prettier-ignore
+const WIDE: readonly Shape[] = [
+  shape('SmolLM2', [3, 3], gqa(64), [1, 199, 3]),
+  shape('DeepSeek', [1, 16], strict(512, 64, 0), [1, 20, 1]),
+  shape('widest', [1, 16], recon(576, 64), [1, 20, 1]),
+];
+
+/** Few threads; little workgroup memory, which SwiftShader compiles quickly, and small tiles. */
+const SOFTWARE: AttentionAdapter = { software: true, workgroupBytes: 4096 };
+/** A GPU's threads, in less memory than any has. */
+const SMALL_GPU: AttentionAdapter = { software: false, workgroupBytes: 8192 };
 
 type Pair = readonly [number, number];
 type Triple = readonly [number, number, number];
 
-function shape(
-  name: string,
-  [groups, heads_per_group, row_dim]: Triple,
-  qk: Pair,
-  v: Pair,
-  rope: Pair,
-  [tokens, position, splits]: Triple,
-): Shape {
-  return { name, groups, heads_per_group, row_dim, qk, v, rope, tokens, position, splits };
+function shape(name: string, heads: Pair, form: FormShape, [tokens, position, splits]: Triple): Shape {
+  return { name, heads, form, tokens, position, splits };
 }
 
 export function attentionCases(): KernelCase[] {
-  return (['f32', 'f16'] as const).flatMap((cache) =>
-    SHAPES.map((one, index) => attentionCase(one, cache, index)),
-  );
+  const all = (shapes: readonly Shape[], format: CacheFormat, adapter: AttentionAdapter): KernelCase[] =>
+    shapes.map((one, index) => attentionCase(one, format, index, adapter));
+  return [
+    ...CACHE_FORMATS.flatMap((format) => all(FORMS, format, SOFTWARE)),
+    ...all(
+      FORMS.filter(({ tokens }) => tokens === 1),
+      'int8',
+      SMALL_GPU,
+    ),
+    ...all(SHAPES, 'f16', SMALL_GPU),
+    ...all(WIDE, 'f16', DEFAULT_ADAPTER),
+  ];
 }
 
-function attentionCase(one: Shape, cacheFormat: CacheFormat, index: number): KernelCase {
-  const { groups, heads_per_group, row_dim, tokens, position, splits } = one;
-  const [qk_offset, qk_dim] = one.qk;
-  const [v_offset, v_dim] = one.v;
-  const [rope_offset, rope_dim] = one.rope;
+function attentionCase(
+  one: Shape,
+  format: CacheFormat,
+  index: number,
+  adapter: AttentionAdapter,
+): KernelCase {
+  const { form, tokens, position, splits } = one;
+  const [groups, heads_per_group] = one.heads;
+  const { row_dim, qk_dim, v_dim, rope_offset, rope_dim, key_rope_offset } = form;
   const m = new Material(7000 + index);
   const num_heads = groups * heads_per_group;
   const max_len = position + tokens + 3;
@@ -68,8 +103,10 @@ function attentionCase(one: Shape, cacheFormat: CacheFormat, index: number): Ker
   const table = cosSinTable(m.floats(frequencies), max_len, 1);
   const pairs = m.integers(rope_dim / 2, frequencies);
   const q = m.floats(tokens * num_heads * qk_dim, 2);
-  const rows = m.floats(groups * max_len * row_dim);
-  const cache = cacheFormat === 'f16' ? roundToF16(rows) : rows;
+  const shapeOfCache = { groups, row_dim, split_dim: form.split_dim, max_len };
+  const cache = packCache(m.floats(groups * max_len * row_dim), shapeOfCache, format);
+  const rope = { dim: rope_dim, pairs, table, frequencies };
+  const { staged, rope_map } = stagedForm(form, { ...rope, offset: key_rope_offset }, m);
   const q_offset = 4;
   const q_stride = q_offset + num_heads * qk_dim + 8;
   const strided = new Float32Array(tokens * q_stride);
@@ -78,27 +115,24 @@ function attentionCase(one: Shape, cacheFormat: CacheFormat, index: number): Ker
   }
   const softmax_scale = 1 / Math.sqrt(qk_dim);
   const split_len = Math.ceil((position + tokens) / splits);
+  const values = unpackCache(cache, shapeOfCache, format);
   const parts = Array.from({ length: splits }, (_, s) =>
     attention_partial(
       q,
-      cache,
+      values,
       position,
       s * split_len,
       (s + 1) * split_len,
-      { groups, heads_per_group, row_dim, max_len, qk_offset, qk_dim, v_offset, v_dim, softmax_scale },
-      { offset: rope_offset, dim: rope_dim, pairs, table, frequencies },
+      { groups, heads_per_group, max_len, softmax_scale, ...form },
+      { ...rope, offset: rope_offset },
+      staged,
     ),
   );
+  const { row, ...formDims } = form;
   const dims: AttentionDims = {
+    ...formDims,
     groups,
     heads_per_group,
-    row_dim,
-    qk_offset,
-    qk_dim,
-    v_offset,
-    v_dim,
-    rope_offset,
-    rope_dim,
     rope_frequencies: frequencies,
     softmax_scale,
     q_stride,
@@ -107,18 +141,20 @@ function attentionCase(one: Shape, cacheFormat: CacheFormat, index: number): Ker
     max_len,
     max_tokens: tokens,
     max_partials: splits * tokens,
+    adapter,
   };
   const out = attention_combine(parts, v_dim);
   return kernelCase(partialKernel, {
-    name: `${one.name} (${tokens} at ${position})`,
+    name: `${one.name} (${tokens} at ${position})${adapter.software ? ' few threads,' : ''}`,
     dims,
-    parts: { cache: cacheFormat },
+    parts: { cache: format, row },
     step: { position, num_tokens: tokens, num_splits: splits, split_len },
     buffers: {
       q: strided,
-      cache: cacheFormat === 'f16' ? toF16(cache) : cache,
+      cache,
       rope_table: table,
       rope_pairs: pairs.length > 0 ? pairs : new Uint32Array(1),
+      rope_map,
       out: new Float32Array(out.length),
       partials: new Float32Array(splits * tokens * num_heads * (v_dim + 4)),
     },
@@ -127,6 +163,32 @@ function attentionCase(one: Shape, cacheFormat: CacheFormat, index: number): Ker
         ? { out: { as: 'f32', values: out, tolerance: 'f32' } }
         : { partials: { as: 'f32', values: partialsLayout(parts, v_dim), tolerance: 'f32' } },
   });
+}
+
+/** What the twin needs to know of the form, and the same as the kernel's rope_map. */
+function stagedForm(
+  { row, row_dim, rope_dim }: FormShape,
+  rope: Rope,
+  m: Material,
+): { staged: StagedForm; rope_map: Float32Array<ArrayBuffer> } {
+  switch (row) {
+    case 'plain':
+      return { staged: { row }, rope_map: new Float32Array(4) };
+    case 'rotate':
+      return { staged: { row, rope }, rope_map: new Float32Array(4) };
+    case 'reuse': {
+      const mean = m.floats(rope_dim);
+      return { staged: { row, rope, mean }, rope_map: mean };
+    }
+    case 'recon': {
+      const matrix = m.floats(rope_dim * row_dim, 1.5 / Math.sqrt(row_dim));
+      const bias = m.floats(rope_dim);
+      const rope_map = new Float32Array((row_dim + 1) * rope_dim);
+      matrix.forEach((value, i) => (rope_map[(i % row_dim) * rope_dim + Math.floor(i / row_dim)] = value));
+      rope_map.set(bias, row_dim * rope_dim);
+      return { staged: { row, rope, matrix, bias }, rope_map };
+    }
+  }
 }
 
 /** [splits, tokens, heads, v_dim + 4]: sums, then max, total, 0, 0 */
@@ -149,6 +211,8 @@ export function combineCases(): KernelCase[] {
     { heads: 1, v_dim: 4, tokens: 1, splits: 2 },
     { heads: 9, v_dim: 64, tokens: 1, splits: 17 },
     { heads: 3, v_dim: 300, tokens: 5, splits: 3 },
+    { heads: 2, v_dim: 16, tokens: 2, splits: 5 },
+    { heads: 2, v_dim: 520, tokens: 1, splits: 130 },
   ] as const;
   return shapes.map(({ heads, v_dim, tokens, splits }, index) => {
     const m = new Material(8000 + index);
@@ -168,21 +232,11 @@ export function combineCases(): KernelCase[] {
       dims: {
         groups: heads,
         heads_per_group: 1,
-        row_dim: v_dim,
-        qk_offset: 0,
-        qk_dim: v_dim,
-        v_offset: 0,
         v_dim,
-        rope_offset: 0,
-        rope_dim: 0,
-        rope_frequencies: 1,
-        softmax_scale: 1,
-        q_stride: 0,
-        q_offset: 0,
         out_stride: heads * v_dim,
-        max_len: 1,
         max_tokens: tokens,
         max_partials: splits * tokens,
+        adapter: index % 2 === 0 ? DEFAULT_ADAPTER : SOFTWARE,
       },
       parts: {},
       step: { num_tokens: tokens, num_splits: splits },

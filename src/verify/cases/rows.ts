@@ -1,18 +1,15 @@
 import { paddedLength, WEIGHT_FORMATS } from '../../core/packed.ts';
-import { cosSinTable } from '../../core/rope.ts';
 import { embed_tokens as embedKernel } from '../../kernels/embed_tokens.ts';
 import { head_matmul as headKernel } from '../../kernels/head_matmul.ts';
 import { rms_norm as normKernel } from '../../kernels/rms_norm.ts';
-import { store_rows as storeKernel } from '../../kernels/store_rows.ts';
 import { stream_read as streamKernel } from '../../kernels/stream_read.ts';
 import { embed_tokens } from '../../reference/embed_tokens.ts';
 import { head_matmul } from '../../reference/head_matmul.ts';
 import { rms_norm } from '../../reference/rms_norm.ts';
-import { store_rows } from '../../reference/store_rows.ts';
 import { stream_read } from '../../reference/stream_read.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
-import { Material, padRows, roundToF16, toF16, weightBuffers } from '../material.ts';
+import { Material, padRows, weightBuffers } from '../material.ts';
 
 export function embedCases(): KernelCase[] {
   const shapes = [
@@ -121,94 +118,6 @@ export function headMatmulCases(): KernelCase[] {
         expected: { out: { as: 'f32', values: want, tolerance: 'f32' } },
       });
     }),
-  );
-}
-
-export function storeCases(): KernelCase[] {
-  const shapes = [
-    {
-      groups: 1,
-      row_dim: 4,
-      split_dim: 4,
-      rope_offset: 0,
-      rope_dim: 0,
-      frequencies: 1,
-      tokens: 1,
-      position: 0,
-    },
-    {
-      groups: 3,
-      row_dim: 32,
-      split_dim: 16,
-      rope_offset: 0,
-      rope_dim: 16,
-      frequencies: 8,
-      tokens: 5,
-      position: 2,
-    },
-    {
-      groups: 1,
-      row_dim: 300,
-      split_dim: 36,
-      rope_offset: 36,
-      rope_dim: 264,
-      frequencies: 4,
-      tokens: 2,
-      position: 9,
-    },
-  ] as const;
-  return (['f32', 'f16'] as const).flatMap((cache) =>
-    shapes.map(
-      ({ groups, row_dim, split_dim, rope_offset, rope_dim, frequencies, tokens, position }, index) => {
-        const m = new Material(6000 + index);
-        const max_len = 12;
-        const table = cosSinTable(m.floats(frequencies), max_len, 1);
-        const pairs = m.integers(rope_dim / 2, frequencies);
-        const rows = m.floats(tokens * groups * row_dim, 2);
-        const first_offset = 8;
-        const second_offset = first_offset + groups * split_dim + 4;
-        const kv_stride = second_offset + groups * (row_dim - split_dim) + 4;
-        const kv = new Float32Array(tokens * kv_stride);
-        for (let t = 0; t < tokens; t++) {
-          for (let g = 0; g < groups; g++) {
-            const row = rows.subarray((t * groups + g) * row_dim, (t * groups + g + 1) * row_dim);
-            kv.set(row.subarray(0, split_dim), t * kv_stride + first_offset + g * split_dim);
-            kv.set(row.subarray(split_dim), t * kv_stride + second_offset + g * (row_dim - split_dim));
-          }
-        }
-        const random = m.floats(groups * max_len * row_dim);
-        const before = cache === 'f16' ? roundToF16(random) : random;
-        const rope = { offset: rope_offset, dim: rope_dim, pairs, table, frequencies };
-        const want = store_rows(before.slice(), rows, position, { groups, row_dim, max_len }, rope);
-        return kernelCase(storeKernel, {
-          name: `${tokens} rows of ${groups}x${row_dim} at ${position}`,
-          dims: {
-            groups,
-            row_dim,
-            rope_offset,
-            rope_dim,
-            rope_frequencies: frequencies,
-            kv_stride,
-            split_dim,
-            first_offset,
-            second_offset,
-            max_len,
-            max_tokens: tokens,
-          },
-          parts: { cache },
-          step: { position, num_tokens: tokens },
-          buffers: {
-            kv,
-            rope_table: table,
-            rope_pairs: pairs.length > 0 ? pairs : new Uint32Array(1),
-            cache: cache === 'f16' ? toF16(before) : before,
-          },
-          expected: {
-            cache: { as: cache, values: cache === 'f16' ? roundToF16(want) : want, tolerance: cache },
-          },
-        });
-      },
-    ),
   );
 }
 

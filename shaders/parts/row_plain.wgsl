@@ -1,0 +1,6 @@
+// The staged row is the cache row: GQA with keys rotated when they were stored, and strict latents.
+fn stage_quad(group: u32, position: u32, quad: u32) -> vec4f {
+  return load_row4(group, position, quad);
+}
+
+fn complete_tile(lane: u32, first_key: u32, keys: u32) {}

@@ -1,0 +1,33 @@
+// A quantised cache: the row of position 0 as f32, and what a group of quads [first, end) shares.
+fn store_exact(t: u32, group: u32, first: u32, end: u32) {
+  for (var quad = first; quad < end; quad++) {
+    let words = bitcast<vec4u>(row_quad(t, group, 0u, quad));
+    let at = exact_word + group * row_dim + quad * 4u;
+    cache[at] = words.x;
+    cache[at + 1u] = words.y;
+    cache[at + 2u] = words.z;
+    cache[at + 3u] = words.w;
+  }
+}
+
+// (step, minimum) as two f16, for quants 0 .. levels. Both are rounded before values are, so that values are rounded to what
+// will be read; beyond f16 they are held.
+fn group_scale(t: u32, group: u32, position: u32, first: u32, end: u32, levels: f32) -> u32 {
+  var lowest = vec4f(65504.0);
+  var highest = vec4f(-65504.0);
+  for (var quad = first; quad < end; quad++) {
+    let value = row_quad(t, group, position, quad);
+    lowest = min(lowest, value);
+    highest = max(highest, value);
+  }
+  let low = max(min(min(lowest.x, lowest.y), min(lowest.z, lowest.w)), -65504.0);
+  let high = max(max(highest.x, highest.y), max(highest.z, highest.w));
+  let minimum = unpack2x16float(pack2x16float(vec2f(low, 0.0))).x;
+  let step_size = clamp((high - minimum) / levels, 0.0, 65504.0);
+  return pack2x16float(vec2f(step_size, minimum));
+}
+
+fn quants(value: vec4f, scale: vec2f, levels: f32) -> vec4u {
+  let inverse = select(0.0, 1.0 / max(scale.x, 1e-30), scale.x > 0.0);
+  return vec4u(clamp(round((value - scale.y) * inverse), vec4f(0.0), vec4f(levels)));
+}

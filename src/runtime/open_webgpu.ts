@@ -1,2 +1,0 @@
-/** The GPU for callers above the runtime: what a conversion is given. */
-export { openGpu as openWebGpu } from '../gpu/device.ts';

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import { cacheBytes, cacheBytesPerToken } from '../../../src/core/cache_rows.ts';
+import { attentionTuning, workgroupBytes } from '../../../src/kernels/attention_tuning.ts';
+import { cacheSplitter, MAX_PARTIALS } from '../../../src/model/split_cache.ts';
+import { gqa, recon, reuse, strict } from '../../../src/verify/cases/attention_shapes.ts';
+
+const ADAPTERS = [16384, 32768].flatMap((bytes) =>
+  [false, true].map((software) => ({ software, workgroupBytes: bytes })),
+);
+
+describe('attention', () => {
+  test.each([
+    ['gqa 64', gqa(64)],
+    ['gqa 128', gqa(128)],
+    ['strict 512 + 64', strict(512, 64, 0)],
+    ['reuse 128 + 64', reuse(128, 64)],
+    ['recon 576 + 64', recon(576, 64)],
+    ['recon 4 + 8', recon(4, 8)],
+  ] as const)('%s fits every device, with any number of heads and tokens', (_, form) => {
+    for (const adapter of ADAPTERS) {
+      for (const heads_per_group of [1, 3, 9, 14, 20, 128]) {
+        for (const max_tokens of [1, 64, 256]) {
+          const shape = { ...form, adapter, heads_per_group, max_tokens };
+          const tuning = attentionTuning(shape);
+          expect(workgroupBytes(shape, tuning)).toBeLessThanOrEqual(adapter.workgroupBytes);
+          expect(tuning.BLOCKS * tuning.LANES).toBeLessThanOrEqual(256);
+          expect(tuning.BLOCKS).toBeGreaterThanOrEqual(1);
+          expect(Number.isInteger(tuning.LANES) && Number.isInteger(tuning.TILE)).toBe(true);
+        }
+      }
+    }
+  });
+
+  test('splits cover the cache, stay within the partial sums, and the layer with the fewest workgroups decides', () => {
+    const dims = {
+      rope_frequencies: 1,
+      softmax_scale: 1,
+      q_stride: 0,
+      q_offset: 0,
+      out_stride: 0,
+      max_len: 1 << 17,
+      max_tokens: 256,
+      max_partials: MAX_PARTIALS,
+      adapter: { software: false, workgroupBytes: 32768 },
+    };
+    const many = { ...dims, ...gqa(64), groups: 8, heads_per_group: 4 };
+    const one = { ...dims, ...reuse(64, 32), groups: 1, heads_per_group: 9 };
+    const split = cacheSplitter([many, one]);
+    for (const num_tokens of [1, 2, 63, 256]) {
+      for (const position of [0, 100, 255, 256, 1000, 8191, 100_000]) {
+        const { num_splits, split_len } = split(position, num_tokens);
+        expect(num_splits * split_len).toBeGreaterThanOrEqual(position + num_tokens);
+        expect((num_splits - 1) * split_len).toBeLessThan(position + num_tokens);
+        if (num_splits > 1) expect(num_splits * num_tokens).toBeLessThanOrEqual(MAX_PARTIALS);
+      }
+    }
+    expect(split(200, 1).num_splits).toBe(1);
+    expect(split(8191, 1).num_splits).toBe(cacheSplitter([one])(8191, 1).num_splits);
+    expect(split(8191, 1).num_splits).toBeGreaterThan(cacheSplitter([many])(8191, 1).num_splits);
+  });
+
+  test('bytes of a row', () => {
+    // SmolLM2: 3 heads of [64 | 64], 4 groups of 32 each.
+    const smol = { groups: 3, row_dim: 128, split_dim: 64, max_len: 10 };
+    expect(cacheBytesPerToken(smol, 'f16')).toBe(768);
+    expect(cacheBytesPerToken(smol, 'int8')).toBe(3 * (128 + 16));
+    expect(cacheBytesPerToken(smol, 'int4')).toBe(3 * (64 + 16));
+    expect(cacheBytes(smol, 'int4')).toBe(10 * 240 + 3 * 128 * 4);
+    // Short groups have a step and a minimum too: 36 + 12 values are 2 + 1 groups; int4 fills whole words in each region.
+    const short = { groups: 1, row_dim: 48, split_dim: 36 };
+    expect(cacheBytesPerToken(short, 'int8')).toBe(48 + 12);
+    expect(cacheBytesPerToken(short, 'int4')).toBe(20 + 8 + 12);
+  });
+});
