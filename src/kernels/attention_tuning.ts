@@ -25,12 +25,12 @@ export interface AttentionAdapter {
   readonly workgroupBytes: number;
 }
 
-/** WebGPU's smallest device. */
 /** What the tuning needs to know of a device. */
 export function adapterOf({ device, info }: Gpu): AttentionAdapter {
   return { software: info.software, workgroupBytes: device.limits.maxComputeWorkgroupStorageSize };
 }
 
+/** WebGPU's smallest device. */
 export const DEFAULT_ADAPTER: AttentionAdapter = { software: false, workgroupBytes: 16384 };
 
 /** Leaves room for several workgroups on a core of a GPU. */
