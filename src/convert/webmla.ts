@@ -71,10 +71,10 @@ function defaultPairs(problem: WebmlaProblem, form: LatentForm, row_dim: number)
 /** Parts of the largest possible number of pairs that are tried first; then what lies half-way beside the best. */
 const TRIED = [0.06, 0.2, 0.4, 0.65, 1];
 
-/** Number of rope pairs of least predicted error at a budget; multiples of 4 in models that are not tiny. */
+/** Number of rope pairs of least predicted error at a budget; a multiple of 4, as the kernels want it. */
 export function chooseRopePairs(problem: WebmlaProblem, form: LatentForm, row_dim: number): number {
   const most = mostPairs(problem.shape, form, row_dim);
-  const step = most >= 16 ? 4 : 1;
+  const step = most >= 4 ? 4 : 1;
   const errors = new Map<number, number>();
   const rounded = (count: number): number =>
     Math.min(Math.floor(most / step) * step, Math.max(step, Math.round(count / step) * step));

@@ -65,11 +65,27 @@ describe('convert --method exact', () => {
     await json('convert', '--model', model, '--out', out, '--method', 'exact');
     const back = await failure('generate', '--model', out, '--prompt-ids', '1', '--attention', 'gqa');
     expect(back).toMatchObject({ code: 1, error: { code: 'unsupported' } });
-    const twice = await failure('convert', '--model', out, '--out', join(folder, 'twice'));
+    const twice = await failure(
+      'convert',
+      '--model',
+      out,
+      '--out',
+      join(folder, 'twice'),
+      '--method',
+      'exact',
+    );
     expect(twice).toMatchObject({ code: 1, error: { code: 'unsupported' } });
     const file = join(folder, 'file');
     writeFileSync(file, 'in the way');
-    const nowhere = await failure('convert', '--model', model, '--out', join(file, 'below'));
+    const nowhere = await failure(
+      'convert',
+      '--model',
+      model,
+      '--out',
+      join(file, 'below'),
+      '--method',
+      'exact',
+    );
     expect(nowhere).toMatchObject({ code: 1, error: { code: 'storage' } });
     expect(await failure('convert', '--model', model)).toMatchObject({ code: 2 });
   });
