@@ -58,10 +58,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
 
   for (var first_key = start; first_key < end; first_key += TILE) {
     let keys = min(TILE, end - first_key);
-    for (var i = lane; i < keys * LOAD_QUADS; i += THREADS) {
-      let key = i / LOAD_QUADS;
-      tile[key * PITCH + i % LOAD_QUADS] = stage_quad(group, first_key + key, i % LOAD_QUADS);
-    }
+    stage_tile(lane, group, first_key, keys * LOAD_QUADS);
     complete_tile(lane, first_key, keys);
     workgroupBarrier();
     let q_base = block * 4u * QK_QUADS;
@@ -131,6 +128,30 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       write_sum(split, group, row + 1u, quad, sums[i][1], highest.y, total.y, total_rows);
       write_sum(split, group, row + 2u, quad, sums[i][2], highest.z, total.z, total_rows);
       write_sum(split, group, row + 3u, quad, sums[i][3], highest.w, total.w, total_rows);
+    }
+  }
+}
+
+// Four loads of a thread are in flight at a time: a cache row comes from far away.
+fn stage_tile(lane: u32, group: u32, first_key: u32, quads: u32) {
+  for (var i = lane; i < quads; i += 4u * THREADS) {
+    let last = quads - 1u;
+    let at = min(vec4u(i, i + THREADS, i + 2u * THREADS, i + 3u * THREADS), vec4u(last));
+    let key = at / LOAD_QUADS;
+    let quad = at % LOAD_QUADS;
+    let a = stage_quad(group, first_key + key.x, quad.x);
+    let b = stage_quad(group, first_key + key.y, quad.y);
+    let c = stage_quad(group, first_key + key.z, quad.z);
+    let d = stage_quad(group, first_key + key.w, quad.w);
+    tile[key.x * PITCH + quad.x] = a;
+    if (i + THREADS < quads) {
+      tile[key.y * PITCH + quad.y] = b;
+    }
+    if (i + 2u * THREADS < quads) {
+      tile[key.z * PITCH + quad.z] = c;
+    }
+    if (i + 3u * THREADS < quads) {
+      tile[key.w * PITCH + quad.w] = d;
     }
   }
 }

@@ -15,7 +15,7 @@ const PREFILL = [512, 2048];
 export async function bench(args: Arguments): Promise<BenchResult> {
   const source = await sourceOf(args);
   const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
-  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16']) ?? 'f16';
+  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']) ?? 'f16';
   const progress = process.stderr.isTTY ? (what: string) => void process.stderr.write(`${what}\n`) : () => {};
   return measure(source, await openDawn(), {
     attention,

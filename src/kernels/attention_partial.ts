@@ -82,7 +82,7 @@ export const attention_partial = defineKernel({
       TILE: u32(TILE),
       TILE_SLOTS: u32(tileSlots(dims, tuning)),
       PITCH: u32(tilePitch(dims.staged_dim)),
-      PARTS: u32(valueParts(dims.v_dim, tuning)),
+      PARTS: u32(valueParts(dims, tuning)),
       ITEMS: u32(Math.ceil(dims.v_dim / 4 / LANES)),
     };
   },

@@ -1,4 +1,5 @@
 import type { Gpu } from '../gpu/device.ts';
+
 /** How attention_partial shares its work out. A block is 4 (token, head) pairs. */
 export interface AttentionTuning {
   readonly BLOCKS: number;
@@ -46,7 +47,7 @@ export function tilePitch(staged_dim: number): number {
 }
 
 export function attentionTuning(shape: TunedShape): AttentionTuning {
-  const { heads_per_group, max_tokens, qk_dim, v_dim, adapter } = shape;
+  const { heads_per_group, max_tokens, qk_dim, adapter } = shape;
   const budget = Math.min(adapter.workgroupBytes, adapter.software ? SOFTWARE_BYTES : COMFORTABLE_BYTES);
   const pairs = heads_per_group * max_tokens;
   const most = Math.max(1, Math.min(MAX_PAIRS / 4, Math.floor(budget / 2 / (16 * qk_dim))));
@@ -54,7 +55,7 @@ export function attentionTuning(shape: TunedShape): AttentionTuning {
   const BLOCKS = Math.ceil(pairs / Math.ceil(pairs / (4 * most)) / 4);
   const LANES = adapter.software
     ? Math.max(1, Math.floor(4 / BLOCKS))
-    : Math.min(BLOCKS === 1 || v_dim > 128 ? 64 : 32, MAX_THREADS / BLOCKS);
+    : 2 ** Math.floor(Math.log2(MAX_THREADS / BLOCKS));
   let TILE = 32;
   const bytes = (tile: number): number => workgroupBytes(shape, { BLOCKS, LANES, TILE: tile });
   while (TILE > (adapter.software ? 4 : 8) && bytes(TILE) > budget) TILE /= 2;
@@ -62,18 +63,17 @@ export function attentionTuning(shape: TunedShape): AttentionTuning {
   return { BLOCKS, LANES, TILE };
 }
 
-/** vec4f that the tile's array has: staged rows, and in the end 5 of each thread that adds to another's output. */
-export function tileSlots(
-  { staged_dim, v_dim }: Pick<TunedShape, 'staged_dim' | 'v_dim'>,
-  tuning: AttentionTuning,
-): number {
-  const added = 5 * tuning.BLOCKS * (valueParts(v_dim, tuning) - 1) * (v_dim / 4);
-  return Math.max(tuning.TILE * tilePitch(staged_dim), added);
+/** vec4f of the staged rows; in the end 5 of each thread that adds to another's output lie there. */
+export function tileSlots({ staged_dim }: Pick<TunedShape, 'staged_dim'>, { TILE }: AttentionTuning): number {
+  return TILE * tilePitch(staged_dim);
 }
 
 /** Threads of a block that share an output, each with its own rows of the tile. */
-export function valueParts(v_dim: number, { BLOCKS, LANES }: Omit<AttentionTuning, 'TILE'>): number {
-  return Math.max(1, Math.min(BLOCKS === 1 ? 4 : 2, Math.floor(LANES / (v_dim / 4))));
+export function valueParts(shape: Pick<TunedShape, 'staged_dim' | 'v_dim'>, tuning: AttentionTuning): number {
+  const { BLOCKS, LANES } = tuning;
+  const quads = shape.v_dim / 4;
+  const room = 1 + Math.floor(tileSlots(shape, tuning) / (5 * BLOCKS * quads));
+  return Math.max(1, Math.min(BLOCKS === 1 ? 8 : 4, room, Math.floor(LANES / quads)));
 }
 
 export function workgroupBytes(shape: Omit<TunedShape, 'adapter'>, tuning: AttentionTuning): number {

@@ -133,13 +133,19 @@ export function matmulCases(): KernelCase[] {
   return products(PREFILL_SHAPES).map((product) => kernelCase(matmulKernel, product));
 }
 
-/** One less and one more than a tile, several tiles, and both sizes of tiles. */
+/**
+ * One less and one more than a tile, several tiles, and both sizes of tiles. Few cases: SwiftShader takes seconds to compile a
+ * kernel with so much workgroup memory.
+ */
 export function matmulTiledCases(): KernelCase[] {
-  const shapes = [...PREFILL_SHAPES, [64, 130, 65], [96, 64, 63], [36, 258, 129]] as const;
-  return ([1, 2] as const).flatMap((QUADS) =>
-    products(shapes).map(({ name, dims, ...rest }) =>
-      kernelCase(tiledKernel, { name: `${name}, tiles of ${64 * QUADS}`, dims: { ...dims, QUADS }, ...rest }),
-    ),
+  const cases = [
+    ...products([[172, 64, 33]], ['f32', 'f16', 'q8_0']).map((product) => ({ product, QUADS: 1 as const })),
+    ...products([[36, 258, 129]], ['q4_0']).map((product) => ({ product, QUADS: 2 as const })),
+    ...products([[64, 130, 65]], ['q4_1']).map((product) => ({ product, QUADS: 1 as const })),
+    ...products([[96, 63, 131]], ['bf16']).map((product) => ({ product, QUADS: 2 as const })),
+  ];
+  return cases.map(({ product: { name, dims, ...rest }, QUADS }) =>
+    kernelCase(tiledKernel, { name: `${name}, tiles of ${64 * QUADS}`, dims: { ...dims, QUADS }, ...rest }),
   );
 }
 
@@ -154,11 +160,14 @@ interface Product {
   readonly expected: { readonly out: Expected };
 }
 
-function products(shapes: readonly (readonly [in_dim: number, rows: number, tokens: number])[]): Product[] {
-  return WEIGHT_FORMATS.flatMap((format) =>
+function products(
+  shapes: readonly (readonly [in_dim: number, rows: number, tokens: number])[],
+  formats = WEIGHT_FORMATS,
+): Product[] {
+  return formats.flatMap((format, f) =>
     shapes.map(([in_dim, rows, tokens], index): Product => {
-      const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
-      const has_bias = index % 2 === 1;
+      const output = OUTPUTS[(index + f) % OUTPUTS.length] ?? 'store';
+      const has_bias = (index + f) % 2 === 1;
       const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
       const m = new Material(2000 + index);
       const { packed, values } = m.weights(out_dim, in_dim, format);
