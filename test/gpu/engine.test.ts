@@ -49,9 +49,10 @@ describe('info', () => {
     });
     expect(info.defaults).toMatchObject({ temperature: 0.6, top_p: 0.9, top_k: 40, repetition_penalty: 1.1 });
     expect(info.conversion?.length).toBe(12);
-    expect(info.conversion?.[0]).toEqual({
+    expect(info.conversion?.[0]).toMatchObject({
       layer: 0,
       method: 'exact',
+      form: 'strict',
       kv_lora_rank: 192,
       qk_rope_head_dim: 192,
       gqaValues: 384,
