@@ -201,6 +201,11 @@ function eosIds(checkpoint: Checkpoint, tokenizer: Tokenizer | null): ReadonlySe
   return new Set([...named, ...(tokenizer?.eosTokenIds ?? [])]);
 }
 
+function convertedOf({ latent }: Checkpoint): EngineInfo['converted'] {
+  const [first] = latent?.layers ?? [];
+  return latent && first ? { method: latent.method, form: first.latent } : null;
+}
+
 function describe(
   checkpoint: Checkpoint,
   gpu: Gpu,
@@ -217,6 +222,7 @@ function describe(
     architecture: config.architecture,
     parameters: parameterCount(checkpoint),
     attention,
+    converted: convertedOf(checkpoint),
     weightFormats: model.formatBytes,
     cacheDtype,
     contextLength: model.contextLength,

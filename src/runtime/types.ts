@@ -1,5 +1,6 @@
 import type { LayerReport } from '../convert/report.ts';
 import type { ErrorCode, WebMlaError } from '../core/errors.ts';
+import type { LatentForm } from '../core/layers.ts';
 import type { WeightFormat } from '../core/packed.ts';
 
 /** The public vocabulary: options, requests and answers, in OpenAI's shapes where OpenAI has one. */
@@ -230,6 +231,8 @@ export interface EngineInfo {
   readonly architecture: string;
   readonly parameters: number;
   readonly attention: AttentionForm;
+  /** Of a checkpoint that `webmla convert` made: by which method, in which form. null: the checkpoint is as it was trained. */
+  readonly converted: { readonly method: string; readonly form: LatentForm } | null;
   /** Weight formats on the device and the bytes of each. */
   readonly weightFormats: Readonly<Partial<Record<WeightFormat, number>>>;
   readonly cacheDtype: CacheDtype;
