@@ -35,6 +35,8 @@ export async function convert(args: Arguments): Promise<Converted> {
     ...(choice.method !== 'exact' && { calibration: await calibrationOf(args, checkpoint) }),
     gpu: openDawn,
     weights: 'as-is',
+    madeWeights: madeWeights(args),
+    format: args.choice('format', ['webmla', 'deepseek']) ?? 'webmla',
     onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
   });
   progress.clear();
@@ -106,6 +108,18 @@ async function calibrationOf(
     throw new UsageError('convert needs --text or --token-rows, or --statistics with --refit off');
   }
   return { rows, statistics, refitRows: refit ? Math.min(REFIT_ROWS, rows.length) : 0 };
+}
+
+/** `--option weights=f32|f16|q8_0`: of the matrices that the conversion makes. */
+function madeWeights(args: Arguments): 'f32' | 'f16' | 'q8_0' {
+  const wanted =
+    args
+      .list('option')
+      .map(keyAndValue)
+      .find(([key]) => key === 'weights')?.[1] ?? 'f16';
+  const found = (['f32', 'f16', 'q8_0'] as const).find((format) => format === wanted);
+  if (!found) throw new UsageError(`--option weights: expected f32, f16 or q8_0, got ${wanted}`);
+  return found;
 }
 
 function keyAndValue(option: string): [string, string] {

@@ -11,6 +11,7 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
   webmla tokenize --model PATH --text TEXT [--special] [--json]
   webmla evaluate --model PATH --text FILE [--against PATH] [--window 1024] [--max-windows N] [--first-token ID] [--json]
   webmla convert  --model PATH --out DIR [--method webmla|transmla|mha2mla|exact] [--form strict|reuse|recon] [--exportable]
+                  [--format webmla|deepseek]
                   (--kv-budget B | --kv-lora-rank R [--qk-rope-head-dim D]) [--cache-dtype f32|f16|int8|int4] [--refit on|off]
                   (--text FILE | --token-rows FILE.npy...) [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]

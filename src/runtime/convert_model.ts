@@ -1,4 +1,5 @@
 import type { MethodChoice } from '../convert/budget.ts';
+import { DeepseekWriter } from '../convert/deepseek.ts';
 import { convertExact } from '../convert/exact.ts';
 import { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { LayerReport } from '../convert/report.ts';
@@ -18,7 +19,7 @@ import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
-import { latentFiles } from './latent_files.ts';
+import { deepseekFiles, latentFiles } from './latent_files.ts';
 import type { ModelFolder } from './latent_files.ts';
 import type { WeightChoice } from './types.ts';
 import { WeightReader } from './weight_reader.ts';
@@ -54,6 +55,8 @@ export interface ConvertOptions {
   readonly weights: WeightChoice;
   /** Of those that it makes. Default f16. */
   readonly madeWeights?: WeightFormat;
+  /** Layout of the result. 'deepseek': exportable strict layers only, f32. Default 'webmla'. */
+  readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -84,7 +87,9 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   }
   const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
   const started = performance.now();
-  const writer = new LatentCheckpointWriter();
+  const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config) : null;
+  const own = new LatentCheckpointWriter();
+  const writer = deepseek ?? own;
   const layers: LatentLayer[] = [];
   const reports: LayerReport[] = [];
   let algebraMs = 0;
@@ -135,7 +140,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
         : convertLayers(config, reader, statistics ?? [], choice, signal);
     for await (const { index, layer, report, algebraMs: ms } of made) {
       algebraMs += ms;
-      add(index, rounded(layer, options.madeWeights ?? 'f16'), report);
+      add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);
     }
   }
   writer.ends(await reader.ends());
@@ -150,7 +155,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
     reports,
     statistics,
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
-    files: latentFiles(checkpoint, latent, writer),
+    files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
     timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs },
   };
 }

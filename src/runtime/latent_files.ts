@@ -1,5 +1,7 @@
+import type { DeepseekWriter } from '../convert/deepseek.ts';
 import type { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import type { JsonObject } from '../formats/json_source.ts';
 import { latentConfigJson } from '../formats/latent_config.ts';
 import type { LatentConfig } from '../formats/latent_config.ts';
 import { tokenizerFilesOf } from './tokenizer_of.ts';
@@ -7,28 +9,38 @@ import { tokenizerFilesOf } from './tokenizer_of.ts';
 /** Files by name; in parts, which lie one after another. */
 export type ModelFolder = ReadonlyMap<string, readonly (Uint8Array<ArrayBuffer> | string)[]>;
 
-/** Everything that a folder needs to be a model: weights, configuration, tokenizer. config.json comes last. */
+/** Everything that a folder needs to be a model: weights, configuration, tokenizer. */
 export function latentFiles(
   checkpoint: Checkpoint,
   latent: LatentConfig,
   writer: LatentCheckpointWriter,
 ): ModelFolder {
-  const { rawConfig, config, generation } = checkpoint;
+  const { rawConfig, config } = checkpoint;
+  const original = { ...rawConfig, tie_word_embeddings: config.tie_word_embeddings };
+  return folderOf(checkpoint, writer.parts(), latentConfigJson(original, latent));
+}
+
+/** The same in DeepSeek-V3's layout. */
+export function deepseekFiles(checkpoint: Checkpoint, writer: DeepseekWriter): ModelFolder {
+  return folderOf(checkpoint, writer.parts(), writer.configJson(checkpoint.rawConfig));
+}
+
+/** config.json comes last: a folder without it is not taken for a model. */
+function folderOf(
+  checkpoint: Checkpoint,
+  weights: readonly Uint8Array<ArrayBuffer>[],
+  config: JsonObject,
+): ModelFolder {
   const json = (value: unknown): string[] => [JSON.stringify(value, null, 2)];
-  const configJson = latentConfigJson(
-    { ...rawConfig, tie_word_embeddings: config.tie_word_embeddings },
-    latent,
-  );
   const files = new Map<string, readonly (Uint8Array<ArrayBuffer> | string)[]>([
-    ['model.safetensors', writer.parts()],
-    ['generation_config.json', json(generation)],
+    ['model.safetensors', weights],
+    ['generation_config.json', json(checkpoint.generation)],
   ]);
   const tokenizer = tokenizerFilesOf(checkpoint);
   if (tokenizer) {
     files.set('tokenizer.json', [JSON.stringify(tokenizer.tokenizerJson)]);
     files.set('tokenizer_config.json', json(tokenizer.tokenizerConfig));
   }
-  // A folder without it is not taken for a model.
-  files.set('config.json', json(configJson));
+  files.set('config.json', json(config));
   return files;
 }
