@@ -1,6 +1,6 @@
 import type { ModelSource } from '../../index.ts';
 import { fieldsOf, textOr } from '../plain_data.ts';
-import { EMBEDDED_MODEL } from './embedded_model.ts';
+import { EMBEDDED_MODEL } from '../embedded_model.ts';
 
 /** A model that a person chose. */
 export type ModelChoice =
