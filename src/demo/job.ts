@@ -2,13 +2,20 @@ import type { Failure } from './failure.ts';
 
 /** One piece of work in a worker of its own: a request, progress, and a result or a failure. See job_worker.ts. */
 
-export type ToJob<Request> =
-  | { readonly type: 'run'; readonly request: Request }
+/** What goes to a worker and what comes back, for one kind of job. */
+export interface Job {
+  readonly request: unknown;
+  readonly progress: unknown;
+  readonly result: unknown;
+}
+
+export type ToJob<J extends Job> =
+  | { readonly type: 'run'; readonly request: J['request'] }
   | { readonly type: 'cancel' };
 
-export type FromJob<Progress, Result> =
-  | { readonly type: 'progress'; readonly progress: Progress }
-  | { readonly type: 'done'; readonly result: Result }
+export type FromJob<J extends Job> =
+  | { readonly type: 'progress'; readonly progress: J['progress'] }
+  | { readonly type: 'done'; readonly result: J['result'] }
   | { readonly type: 'failed'; readonly failure: Failure };
 
 export type Outcome<Result> =
@@ -21,21 +28,22 @@ const GRACE_MS = 3000;
 const CANCELLED: Failure = { code: 'aborted', message: 'The operation was cancelled.', hint: '' };
 
 /** The worker is ended in any case: what it held goes with it. Never rejects. */
-export function runJob<Request, Progress, Result>(
+export function runJob<J extends Job>(
   worker: Worker,
-  request: Request,
-  onProgress: (progress: Progress) => void,
+  request: J['request'],
+  onProgress: (progress: J['progress']) => void,
   signal: AbortSignal,
-): Promise<Outcome<Result>> {
+): Promise<Outcome<J['result']>> {
   return new Promise((resolve) => {
     let grace: ReturnType<typeof setTimeout> | undefined;
-    const end = (outcome: Outcome<Result>): void => {
+    const end = (outcome: Outcome<J['result']>): void => {
       clearTimeout(grace);
       worker.terminate();
       resolve(signal.aborted && outcome.kind === 'failed' ? { kind: 'failed', failure: CANCELLED } : outcome);
     };
-    const send = (message: ToJob<Request>): void => worker.postMessage(message);
-    worker.addEventListener('message', ({ data }: MessageEvent<FromJob<Progress, Result>>) => {
+    // oxlint-disable-next-line require-post-message-target-origin -- a worker has none
+    const send = (message: ToJob<J>): void => worker.postMessage(message);
+    worker.addEventListener('message', ({ data }: MessageEvent<FromJob<J>>) => {
       if (data.type === 'progress') onProgress(data.progress);
       else if (data.type === 'done') end({ kind: 'done', result: data.result });
       else end({ kind: 'failed', failure: data.failure });

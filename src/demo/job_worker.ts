@@ -1,13 +1,17 @@
 import { failureOf } from './failure.ts';
-import type { FromJob, ToJob } from './job.ts';
+import type { FromJob, Job, ToJob } from './job.ts';
 
 /** Makes this worker do one job when it is told to. */
-export function serveJob<Request, Progress, Result>(
-  work: (request: Request, onProgress: (progress: Progress) => void, signal: AbortSignal) => Promise<Result>,
+export function serveJob<J extends Job>(
+  work: (
+    request: J['request'],
+    onProgress: (progress: J['progress']) => void,
+    signal: AbortSignal,
+  ) => Promise<J['result']>,
 ): void {
   const controller = new AbortController();
-  const send = (message: FromJob<Progress, Result>): void => postMessage(message);
-  const run = async (request: Request): Promise<void> => {
+  const send = (message: FromJob<J>): void => postMessage(message);
+  const run = async (request: J['request']): Promise<void> => {
     try {
       const result = await work(
         request,
@@ -19,7 +23,7 @@ export function serveJob<Request, Progress, Result>(
       send({ type: 'failed', failure: failureOf(error) });
     }
   };
-  addEventListener('message', ({ data }: MessageEvent<ToJob<Request>>) => {
+  addEventListener('message', ({ data }: MessageEvent<ToJob<J>>) => {
     if (data.type === 'cancel') controller.abort();
     else void run(data.request);
   });
