@@ -109,7 +109,8 @@ export async function bench(
     onProgress: ({ stage, loaded, total, unit }) => {
       // Kernels are compiled last, and that takes as long as all layers.
       const share = ((stage === 'warm up' ? 0.5 : 0) + (0.5 * loaded) / total) * LOADING;
-      const what = unit === 'layers' ? `layer ${loaded} of ${total}` : `kernel ${loaded} of ${total}`;
+      const what =
+        unit === 'layers' ? `loading layer ${loaded} of ${total}` : `compiling kernel ${loaded} of ${total}`;
       onProgress({ what, share, result: null });
     },
     signal,

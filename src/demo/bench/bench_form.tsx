@@ -59,16 +59,19 @@ export function BenchForm({ session }: { session: BenchSession }): ComponentChil
         value={settings.prefill}
         onChange={(prefill) => change({ prefill })}
       />
-      {/* Cancel stands beside the progress as well; here it is where the finger is. */}
-      {running ? (
-        <button type="button" class="button" onClick={() => session.cancel()}>
-          Stop measuring
-        </button>
-      ) : (
-        <button type="submit" class="button button-accent">
-          Run
-        </button>
-      )}
+      {/* One element, so that the focus stays on it. */}
+      <button
+        type={running ? 'button' : 'submit'}
+        class={running ? 'button' : 'button button-accent'}
+        onClick={(event) => {
+          if (!running) return;
+          // By now it may be of the other type again.
+          event.preventDefault();
+          session.cancel();
+        }}
+      >
+        {running ? 'Cancel' : 'Run'}
+      </button>
     </form>
   );
 }

@@ -53,10 +53,9 @@ function Status({ session }: { session: BenchSession }): ComponentChildren {
     return (
       <ProgressPanel
         title="Measuring"
-        detail={what}
+        detail={what.charAt(0).toUpperCase() + what.slice(1)}
         share={share}
         cancelling={state.cancelling}
-        onCancel={() => session.cancel()}
       />
     );
   }

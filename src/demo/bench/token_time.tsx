@@ -82,10 +82,10 @@ function Operations({
                 <span class="operation-bar" aria-hidden="true">
                   <span style={{ transform: `scaleX(${ms / slowest})` }} />
                 </span>
-                {ms.toFixed(3)} ms
+                <span>{ms.toFixed(3)} ms</span>
               </td>
               <td class="operation-count">{count(dispatches)}</td>
-              <td>{rate(gbs)}</td>
+              <td>{gbs < 10 ? gbs.toPrecision(2) : rate(gbs)}</td>
               {streamingGBs !== null && <td>{percent(gbs / streamingGBs)}</td>}
             </tr>
           ))}

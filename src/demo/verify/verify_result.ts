@@ -75,10 +75,11 @@ export function shareOf({ kernels, now }: Verification): number {
   return (kernels.indexOf(now.kernel) + inner) / kernels.length;
 }
 
-/** 1.9e-6, or 0 */
+/** 1.9e-6, 0.15, 0 */
 export function figure(value: number): string {
   if (value === 0) return '0';
-  return Number.isFinite(value) ? value.toPrecision(2) : '∞';
+  if (!Number.isFinite(value)) return '∞';
+  return value < 1e-3 ? value.toExponential(1) : value.toPrecision(2);
 }
 
 export function markdownOf(verification: Verification): string {
