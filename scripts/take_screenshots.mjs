@@ -133,4 +133,21 @@ await picture('chat-phone-context', { ...PHONE, colorScheme: 'dark', kept: narro
   await page.locator('.context-mark').scrollIntoViewIfNeeded();
 });
 
+await picture('bench-light', { viewport: { width: 1280, height: 1240 } }, async (page) => {
+  await page.goto(`${url}bench.html`);
+  for (const form of ['GQA', 'MLA']) {
+    await page.getByRole('radio', { name: form }).check();
+    await page.getByRole('button', { name: 'Run' }).click();
+    await page.getByRole('button', { name: `Remove tiny-chat, ${form}, f16` }).waitFor();
+  }
+});
+
+// All kernels take minutes here.
+const verifyDark = { colorScheme: 'dark', viewport: { width: 1280, height: 1160 } };
+await picture('verify-dark', verifyDark, async (page) => {
+  await page.goto(`${url}verify.html`);
+  await page.getByRole('button', { name: 'Verify' }).click();
+  await page.getByText('cases passed', { exact: false }).last().waitFor({ timeout: 900_000 });
+});
+
 await server.close();

@@ -1,7 +1,7 @@
 import { isShapeName, SHAPE_NAMES } from '../core/shapes.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { bench as measure, sourceOfCheckpoint, sourceOfShape } from '../runtime/bench.ts';
-import type { BenchResult } from '../runtime/bench.ts';
+import type { BenchProgress, BenchResult } from '../runtime/bench.ts';
 import type { DecoderSource } from '../runtime/decoder_source.ts';
 import type { Arguments } from './arguments.ts';
 import { openDawn } from './dawn.ts';
@@ -16,7 +16,9 @@ export async function bench(args: Arguments): Promise<BenchResult> {
   const source = await sourceOf(args);
   const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
   const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']) ?? 'f16';
-  const progress = process.stderr.isTTY ? (what: string) => void process.stderr.write(`${what}\n`) : () => {};
+  const progress = process.stderr.isTTY
+    ? ({ what }: BenchProgress) => void process.stderr.write(`${what}\n`)
+    : () => {};
   return measure(source, await openDawn(), {
     attention,
     cacheDtype,

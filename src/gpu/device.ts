@@ -33,15 +33,24 @@ const NO_WEBGPU_HINT =
   'Use a browser with WebGPU (Chrome or Edge 113+, Safari 26+, Firefox 141+) over https or localhost, with hardware acceleration on.';
 
 /**
+ * The adapter that openGpu takes.
  * @param gpu navigator.gpu, or what Dawn for Node offers
  * @throws WebMlaError `no_webgpu`
  */
-export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
+export async function findAdapter(
+  gpu: GPU | undefined,
+): Promise<{ readonly adapter: GPUAdapter; readonly info: GpuInfo }> {
   if (!gpu) throw new WebMlaError('no_webgpu', 'WebGPU: expected navigator.gpu, got nothing', NO_WEBGPU_HINT);
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
     throw new WebMlaError('no_webgpu', 'WebGPU: expected an adapter, got none', NO_WEBGPU_HINT);
   }
+  return { adapter, info: describe(adapter) };
+}
+
+/** @throws WebMlaError `no_webgpu` */
+export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
+  const { adapter, info } = await findAdapter(gpu);
   const requiredLimits: Record<string, number> = {};
   for (const name of RAISED_LIMITS) requiredLimits[name] = adapter.limits[name];
   let device: GPUDevice;
@@ -60,7 +69,6 @@ export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
       error,
     );
   }
-  const info = describe(adapter);
   let failure: WebMlaError | undefined;
   const lost = device.lost.then(({ reason, message }) => {
     failure ??= new WebMlaError(

@@ -1,3 +1,4 @@
+import { asWebMlaError } from '../core/errors.ts';
 import { f16ToNumber } from '../core/half.ts';
 import { Buffers } from '../gpu/buffers.ts';
 import { encode, Pipelines } from '../gpu/pipelines.ts';
@@ -14,24 +15,34 @@ export interface CaseResult {
   readonly error: number;
   readonly tolerance: number;
   readonly passed: boolean;
-  /** 'out[37]: got 1.5, want 1.4' for the worst element of a failed case. */
+  /** 'out[37]: got 1.5, want 1.4' for the worst element; or why the case could not run. */
   readonly worst: string;
 }
 
-/** Runs every case of the named kernels on the device, next to the CPU twin's values. */
+/**
+ * Runs every case of the named kernels on the device, next to the CPU twin's values.
+ * @param onResult is also told how many cases of this kernel are done, and how many it has
+ */
 export async function verifyKernels(
   device: GPUDevice,
   names: readonly KernelName[],
   onResult?: (result: CaseResult, done: number, total: number) => void,
 ): Promise<CaseResult[]> {
-  const cases = names.flatMap((kernel) => CASES[kernel]().map((one) => ({ kernel, one })));
-  const pipelines = new Pipelines(device);
   const results: CaseResult[] = [];
-  for (const { kernel, one } of cases) {
-    // One after another, so that a failure names its case and memory stays small.
-    const result = { kernel, case: one.name, ...(await runCase(device, pipelines, one)) };
-    results.push(result);
-    onResult?.(result, results.length, cases.length);
+  for (const kernel of names) {
+    let pipelines = new Pipelines(device);
+    const cases = CASES[kernel]();
+    for (const [i, one] of cases.entries()) {
+      // One after another, so that a failure names its case and memory stays small.
+      const found = await runCase(device, pipelines, one).catch((error: unknown) => {
+        // What did not compile is left behind, or it would fail the cases after it too.
+        pipelines = new Pipelines(device);
+        return { error: Infinity, tolerance: 0, passed: false, worst: asWebMlaError(error).message };
+      });
+      const result = { kernel, case: one.name, ...found };
+      results.push(result);
+      onResult?.(result, i + 1, cases.length);
+    }
   }
   return results;
 }

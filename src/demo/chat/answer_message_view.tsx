@@ -5,8 +5,8 @@ import type { AnswerPhase } from './answers.ts';
 import { useChat } from './chat_context.ts';
 import type { AssistantMessage } from './conversation.ts';
 import { CopyButton } from './copy_button.tsx';
-import { FailureText } from './failure_text.tsx';
-import { ATTENTION_NAMES } from './load_options.ts';
+import { FailureText } from '../failure_text.tsx';
+import { ATTENTION_NAMES } from '../forms.ts';
 import { MarkdownView } from './markdown_view.tsx';
 
 const WAITING: Readonly<Record<AnswerPhase, string>> = {

@@ -5,7 +5,7 @@ import { AnswerMeter } from './answer_meter.ts';
 import { withMessage } from './conversation.ts';
 import type { AssistantMessage, Conversation } from './conversation.ts';
 import type { ConversationShelf } from './conversation_shelf.ts';
-import { failureOf } from './failure.ts';
+import { failureOf } from '../failure.ts';
 import { asError } from './model_session.ts';
 import type { ModelSession } from './model_session.ts';
 import { promptOf } from './prompt.ts';

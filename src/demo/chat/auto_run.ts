@@ -1,4 +1,6 @@
 import type { Usage } from '../../index.ts';
+import { failureOf } from '../failure.ts';
+import { publish, publishFailure } from '../publish.ts';
 import type { RunningAnswer } from './answers.ts';
 import type { Chat } from './chat.ts';
 
@@ -8,7 +10,7 @@ const MESSAGE = 'Hello! How are you doing?';
 export function autoRun(chat: Chat): void {
   const stop = chat.session.state.subscribe((state) => {
     if (state.kind === 'failed') {
-      publish({ error: { code: state.error.code, message: state.error.message } });
+      publishFailure(failureOf(state.error));
     }
     if (state.kind !== 'ready') return;
     queueMicrotask(() => stop());
@@ -16,11 +18,6 @@ export function autoRun(chat: Chat): void {
     const running = chat.running.peek();
     if (running) awaitAnswer(chat, running);
   });
-}
-
-/** Where outside checks look (contract: "Pages"). */
-function publish(result: unknown): void {
-  Object.assign(globalThis, { __result: result });
 }
 
 function awaitAnswer(chat: Chat, running: RunningAnswer): void {

@@ -1,8 +1,8 @@
 import { fieldsOf, listOf, numberOr, oneOf, textOr } from '../plain_data.ts';
 import { parseFigures } from './answer_meter.ts';
 import type { AssistantMessage, Conversation, Message } from './conversation.ts';
-import type { Failure } from './failure.ts';
-import { ATTENTION_FORMS } from './load_options.ts';
+import type { Failure } from '../failure.ts';
+import { ATTENTION_FORMS } from '../forms.ts';
 import { EMBEDDED, parseKey } from './model_choice.ts';
 import { parseSampling } from './sampling_settings.ts';
 

@@ -1,40 +1,9 @@
-import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { copyText } from '../clipboard.ts';
-import { Icon } from '../icons.tsx';
+import { CopyButton as Button } from '../copy_button.tsx';
+import type { CopyButtonProps } from '../copy_button.tsx';
 import { useChat } from './chat_context.ts';
 
-const SHOWN_MS = 1500;
-
-interface CopyButtonProps {
-  readonly text: string;
-  readonly label?: string;
-  /** The label beside the icon, and not under the pointer only. */
-  readonly wide?: boolean;
-}
-
-export function CopyButton({ text, label = 'Copy', wide = false }: CopyButtonProps): ComponentChildren {
+export function CopyButton(props: Omit<CopyButtonProps, 'announce'>): ComponentChildren {
   const { notices } = useChat();
-  const copied = useSignal(false);
-  const copy = async (): Promise<void> => {
-    copied.value = await copyText(text);
-    notices.announce(copied.value ? 'Copied.' : 'The browser does not allow copying here.');
-    setTimeout(() => {
-      copied.value = false;
-    }, SHOWN_MS);
-  };
-  const icon = <Icon name={copied.value ? 'check' : 'copy'} />;
-  if (wide) {
-    return (
-      <button type="button" class="button button-plain" onClick={() => void copy()}>
-        {icon}
-        {label}
-      </button>
-    );
-  }
-  return (
-    <button type="button" class="icon-button" aria-label={label} title={label} onClick={() => void copy()}>
-      {icon}
-    </button>
-  );
+  return <Button {...props} announce={(said) => notices.announce(said)} />;
 }

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact';
 import { useChat } from './chat_context.ts';
 import { Composer } from './composer.tsx';
-import { failureOf } from './failure.ts';
-import { FailureText } from './failure_text.tsx';
+import { failureOf } from '../failure.ts';
+import { FailureText } from '../failure_text.tsx';
 import { LiveStrip } from './live_strip.tsx';
 import { LoadPanel } from './load_panel.tsx';
 import { labelOf, keyOf } from './model_choice.ts';

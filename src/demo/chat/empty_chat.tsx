@@ -1,10 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { parameters } from '../quantities.ts';
 import { useChat } from './chat_context.ts';
-import { EMBEDDED_MODEL } from './embedded_model.ts';
-import { MLA_EXPLAINED } from './load_options.ts';
+import { EMBEDDED_MODEL } from '../embedded_model.ts';
+import { MLA_EXPLAINED } from '../forms.ts';
 import { keyOf, labelOf } from './model_choice.ts';
-import { NoWebGpu } from './no_webgpu.tsx';
+import { NoWebGpu } from '../no_webgpu.tsx';
 
 const GENERAL_PROMPTS = [
   'Write a short poem about the sea.',
@@ -17,7 +17,13 @@ const GENERAL_PROMPTS = [
 export function EmptyChat(): ComponentChildren {
   const chat = useChat();
   const state = chat.session.state.value;
-  if (state.kind === 'failed' && state.error.code === 'no_webgpu') return <NoWebGpu />;
+  if (state.kind === 'failed' && state.error.code === 'no_webgpu') {
+    return (
+      <NoWebGpu onRetry={() => chat.load(chat.request())}>
+        Conversations that are kept on this device can still be read.
+      </NoWebGpu>
+    );
+  }
   const { choice, options } = chat.request();
   const embedded = choice.kind === 'embedded';
   const prompts = embedded ? EMBEDDED_MODEL.prompts : GENERAL_PROMPTS;

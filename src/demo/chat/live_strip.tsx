@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { EngineInfo } from '../../index.ts';
+import { adapterName } from '../adapter_name.ts';
 import { Icon } from '../icons.tsx';
 import { bytes, count, duration, rate } from '../quantities.ts';
 import type { AnswerFigures } from './answer_meter.ts';
@@ -75,7 +76,7 @@ function Cells({ info, figures, pace }: CellsProps): ComponentChildren {
       </Cell>
       <Cell label="KV cache">{info ? <CacheUse info={info} tokens={contextTokens} /> : UNKNOWN}</Cell>
       <Cell label="GPU" badge={info?.adapter.software === true ? 'software' : ''}>
-        {info ? adapterName(info) : UNKNOWN}
+        {info ? adapterName(info.adapter) : UNKNOWN}
       </Cell>
     </dl>
   );
@@ -118,11 +119,6 @@ function Bar({ share, kind }: { share: number; kind: 'mla' | 'gqa' }): Component
       <span style={{ transform: `scaleX(${Math.min(1, share)})` }} />
     </span>
   );
-}
-
-function adapterName({ adapter }: EngineInfo): string {
-  const { description, vendor, architecture } = adapter;
-  return description || [vendor, architecture].filter((part) => part !== '').join(' ') || 'unnamed';
 }
 
 function speedText({ tokensPerSecond }: AnswerFigures): string {

@@ -1,4 +1,5 @@
 import type { AttentionForm, CacheDtype, WeightChoice } from '../../index.ts';
+import { ATTENTION_FORMS, CACHE_DTYPES } from '../forms.ts';
 import { fieldsOf, numberOr, oneOf } from '../plain_data.ts';
 
 /** What is fixed when a model is loaded: a change of it loads the model again. */
@@ -10,9 +11,7 @@ export interface LoadOptions {
   readonly contextLength: number | null;
 }
 
-export const ATTENTION_FORMS = ['gqa', 'mla'] as const satisfies readonly AttentionForm[];
 export const WEIGHT_CHOICES = ['as-is', 'q4', 'q8', 'f16', 'f32'] as const satisfies readonly WeightChoice[];
-export const CACHE_DTYPES = ['f16', 'f32', 'int8', 'int4'] as const satisfies readonly CacheDtype[];
 
 /** Lossless MLA: the page shows what webmla is about, and nothing is given up for it. */
 export const DEFAULT_LOAD_OPTIONS: LoadOptions = {
@@ -21,12 +20,6 @@ export const DEFAULT_LOAD_OPTIONS: LoadOptions = {
   cacheDtype: 'f16',
   contextLength: null,
 };
-
-export const ATTENTION_NAMES: Readonly<Record<AttentionForm, string>> = { gqa: 'GQA', mla: 'MLA' };
-
-/** The one line about what the exact form is, and what it is not. */
-export const MLA_EXPLAINED =
-  'Lossless MLA computes the same function from the same number of cache bytes as the GQA checkpoint it is rewritten from. Forms that shrink the cache come later.';
 
 export function parseLoadOptions(stored: unknown): LoadOptions {
   const fields = fieldsOf(stored);

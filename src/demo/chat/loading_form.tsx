@@ -1,11 +1,12 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import type { CacheDtype, WeightChoice } from '../../index.ts';
+import type { WeightChoice } from '../../index.ts';
 import { oneOf } from '../plain_data.ts';
 import { count } from '../quantities.ts';
-import { AttentionSwitch } from './attention_switch.tsx';
+import { AttentionSwitch } from '../attention_switch.tsx';
 import { useChat } from './chat_context.ts';
-import { CACHE_DTYPES, MLA_EXPLAINED, sameOptions, WEIGHT_CHOICES } from './load_options.ts';
+import { CACHE_DTYPES, CACHE_NAMES, MLA_EXPLAINED } from '../forms.ts';
+import { sameOptions, WEIGHT_CHOICES } from './load_options.ts';
 
 const WEIGHT_NAMES: Readonly<Record<WeightChoice, string>> = {
   'as-is': 'As in the file',
@@ -13,12 +14,6 @@ const WEIGHT_NAMES: Readonly<Record<WeightChoice, string>> = {
   q8: '8 bits (q8_0)',
   f16: '16 bits (f16)',
   f32: '32 bits (f32)',
-};
-const CACHE_NAMES: Readonly<Record<CacheDtype, string>> = {
-  f16: '16 bits (f16)',
-  f32: '32 bits (f32)',
-  int8: '8 bits (int8)',
-  int4: '4 bits (int4)',
 };
 
 /** What is fixed when a model is loaded. Nothing happens before it is applied: it takes a reload. */

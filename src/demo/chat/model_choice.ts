@@ -1,6 +1,7 @@
 import type { ModelSource } from '../../index.ts';
 import { fieldsOf, textOr } from '../plain_data.ts';
-import { EMBEDDED_MODEL } from './embedded_model.ts';
+import { EMBEDDED_MODEL } from '../embedded_model.ts';
+import { absoluteAddress, lastPart } from '../model_address.ts';
 
 /** A model that a person chose. */
 export type ModelChoice =
@@ -33,8 +34,7 @@ export function sourceOf(choice: ModelChoice): ModelSource {
  * slash; anything else is for the engine to judge.
  */
 export function addressChoice(text: string): ModelChoice & ModelKey {
-  const typed = text.trim();
-  const address = /^\.{0,2}\//.test(typed) ? new URL(typed, document.baseURI).href : typed;
+  const address = absoluteAddress(text);
   const embedded = new URL(EMBEDDED_MODEL.path, document.baseURI).href;
   return address === embedded ? EMBEDDED : { kind: 'address', address };
 }
@@ -59,8 +59,7 @@ export function sameModel(a: ModelKey, b: ModelKey): boolean {
 export function labelOf(key: ModelKey): string {
   if (key.kind === 'embedded') return EMBEDDED_MODEL.name;
   if (key.kind === 'local') return key.name;
-  const path = URL.canParse(key.address) ? new URL(key.address).pathname : key.address;
-  return path.split('/').findLast((part) => part !== '') ?? key.address;
+  return lastPart(key.address);
 }
 
 /** @returns null when it is none */

@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import type { EngineInfo } from '../../index.ts';
 import { bytes, count, duration, parameters, plural } from '../quantities.ts';
 import { useChat } from './chat_context.ts';
-import { ATTENTION_NAMES } from './load_options.ts';
+import { ATTENTION_NAMES } from '../forms.ts';
 
 /** What is loaded now, for those who want to know exactly. */
 export function ModelFacts(): ComponentChildren {

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons.tsx';
 import { useChat } from './chat_context.ts';
-import { EMBEDDED_MODEL } from './embedded_model.ts';
+import { EMBEDDED_MODEL } from '../embedded_model.ts';
 import { addressChoice, EMBEDDED, keyOf, labelOf, localChoice, sameModel } from './model_choice.ts';
 import type { ModelChoice, ModelKey } from './model_choice.ts';
 import { ModelFacts } from './model_facts.tsx';

@@ -1,6 +1,6 @@
 import type { AttentionForm } from '../../index.ts';
 import { oneOf } from '../plain_data.ts';
-import { ATTENTION_FORMS } from './load_options.ts';
+import { ATTENTION_FORMS } from '../forms.ts';
 import { addressChoice } from './model_choice.ts';
 import type { ModelChoice, ModelKey } from './model_choice.ts';
 

@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { Icon, Mark } from '../icons.tsx';
+import { PageLinks } from '../page_links.tsx';
 import { ThemeSwitch } from '../theme_switch.tsx';
 import { useChat } from './chat_context.ts';
 import { ConversationRow } from './conversation_row.tsx';
@@ -53,6 +54,7 @@ export function Sidebar(): ComponentChildren {
       {chat.shelf.trouble.value !== null && <p class="side-trouble">{chat.shelf.trouble}</p>}
       <footer class="side-foot">
         <ThemeSwitch />
+        <PageLinks here="Chat" />
       </footer>
     </div>
   );

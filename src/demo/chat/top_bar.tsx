@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { Icon } from '../icons.tsx';
-import { AttentionSwitch } from './attention_switch.tsx';
+import { AttentionSwitch } from '../attention_switch.tsx';
 import { useChat } from './chat_context.ts';
 import { keyOf, labelOf } from './model_choice.ts';
 import { wideScreen } from './wide_screen.ts';

@@ -1,7 +1,7 @@
 import { useId } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import type { AttentionForm } from '../../index.ts';
-import { ATTENTION_FORMS, ATTENTION_NAMES, MLA_EXPLAINED } from './load_options.ts';
+import type { AttentionForm } from '../index.ts';
+import { ATTENTION_FORMS, ATTENTION_NAMES, MLA_EXPLAINED } from './forms.ts';
 
 interface AttentionSwitchProps {
   readonly value: AttentionForm;

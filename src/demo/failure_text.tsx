@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { Icon } from '../icons.tsx';
+import { Icon } from './icons.tsx';
 import type { Failure } from './failure.ts';
 
 /** What went wrong and what can be done, with the code that a search or a bug report needs. */

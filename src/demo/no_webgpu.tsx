@@ -1,5 +1,4 @@
 import type { ComponentChildren } from 'preact';
-import { useChat } from './chat_context.ts';
 
 const BROWSERS = [
   ['Chrome, Edge', '113 and later; on Linux a recent one, or with the flag “Unsafe WebGPU Support”'],
@@ -7,9 +6,14 @@ const BROWSERS = [
   ['Firefox', '141 and later on Windows, newer ones on Mac'],
 ] as const;
 
-/** The one thing that the page cannot do without. */
-export function NoWebGpu(): ComponentChildren {
-  const chat = useChat();
+interface NoWebGpuProps {
+  readonly onRetry: () => void;
+  /** What can still be done here. */
+  readonly children?: ComponentChildren;
+}
+
+/** The one thing that the pages cannot do without. */
+export function NoWebGpu({ onRetry, children }: NoWebGpuProps): ComponentChildren {
   return (
     <section class="empty no-webgpu" aria-labelledby="no-webgpu-title">
       <h1 id="no-webgpu-title">This browser offers no WebGPU</h1>
@@ -26,11 +30,11 @@ export function NoWebGpu(): ComponentChildren {
         </tbody>
       </table>
       <p>
-        <button type="button" class="button button-accent" onClick={() => chat.load(chat.request())}>
+        <button type="button" class="button button-accent" onClick={onRetry}>
           Try again
         </button>
       </p>
-      <p class="faint">Conversations that are kept on this device can still be read.</p>
+      {children !== undefined && <p class="faint">{children}</p>}
     </section>
   );
 }
