@@ -172,6 +172,7 @@ export function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | und
     'unsupported',
     `${name}: attention: expected 'mla', got 'gqa'`,
     'This checkpoint was converted; GQA runs from the original.',
+    { attention: 'mla' },
   );
 }
 

@@ -42,7 +42,8 @@ function factsOf(info: EngineInfo): readonly (readonly [string, string])[] {
   ];
 }
 
-function attentionText({ attention, convertMs }: EngineInfo, layers: number): string {
+function attentionText({ attention, converted, convertMs }: EngineInfo, layers: number): string {
   const name = ATTENTION_NAMES[attention];
+  if (converted) return `${name}, converted by ${converted.method}, form ${converted.form}`;
   return layers === 0 ? name : `${name}, ${plural(layers, 'layer')} rewritten in ${duration(convertMs)}`;
 }

@@ -28,8 +28,9 @@ export function remediesFor(error: WebMlaError, request: LoadRequest): readonly 
       return [again('Reload the model'), ...smaller(request)];
     case 'bad_request':
       return [...corrected(error, request), ...elsewhere];
-    case 'missing_file':
     case 'unsupported':
+      return [...asMla(error, request), ...elsewhere];
+    case 'missing_file':
     case 'bad_file':
     case 'bad_tensor':
       return elsewhere;
@@ -63,6 +64,14 @@ function smaller(request: LoadRequest): Remedy[] {
     });
   }
   return remedies;
+}
+
+/** A converted checkpoint is MLA for good. */
+function asMla({ details }: WebMlaError, request: LoadRequest): Remedy[] {
+  if (details['attention'] !== 'mla') return [];
+  return [
+    { label: 'Load it as MLA', load: { ...request, options: { ...request.options, attention: 'mla' } } },
+  ];
 }
 
 /** The engine says what it would have taken. */

@@ -10,6 +10,8 @@ export function TopBar(): ComponentChildren {
   const { choice, options } = chat.request();
   const model = labelOf(keyOf(choice));
   const wide = wideScreen.value;
+  const state = chat.session.state.value;
+  const converted = state.kind === 'ready' ? state.info.converted : null;
   return (
     <header class="top-bar">
       {!wide && (
@@ -36,9 +38,14 @@ export function TopBar(): ComponentChildren {
         {!wide && <span class="model-form">{options.attention === 'mla' ? 'MLA' : 'GQA'}</span>}
         <Icon name="chevron" />
       </button>
-      {wide && (
-        <AttentionSwitch value={options.attention} onChange={(attention) => chat.setAttention(attention)} />
-      )}
+      {wide &&
+        (converted ? (
+          <span class="model-form">
+            MLA, {converted.method} {converted.form}
+          </span>
+        ) : (
+          <AttentionSwitch value={options.attention} onChange={(attention) => chat.setAttention(attention)} />
+        ))}
       <span class="top-space" />
       {!wide && (
         <button type="button" class="icon-button" aria-label="New chat" onClick={() => chat.open(null)}>
