@@ -137,7 +137,11 @@ function multiplyBlocks(
   }
 }
 
-function extentOf({ cols, data }: Matrix, row: number, rows: number): { from: number; to: number; count: number } {
+function extentOf(
+  { cols, data }: Matrix,
+  row: number,
+  rows: number,
+): { from: number; to: number; count: number } {
   let [from, to, count] = [cols, 0, 0];
   for (let i = row; i < row + rows; i++) {
     for (let k = 0; k < cols; k++) {
