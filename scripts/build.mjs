@@ -66,7 +66,11 @@ export async function buildPackage() {
   });
   await esbuild({
     ...shared,
-    entryPoints: { node: 'src/node.ts', cli: 'src/cli/main.ts' },
+    entryPoints: {
+      node: 'src/node.ts',
+      cli: 'src/cli/main.ts',
+      node_layer_worker: 'src/cli/node_layer_worker.ts',
+    },
     platform: 'node',
     target: 'node20',
     splitting: true,

@@ -7,6 +7,7 @@ import type { ConvertOptions, MethodChoice } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
 import { calibrationRows, storedStatistics } from './calibration.ts';
 import { openDawn } from './dawn.ts';
+import { layerThreads } from './layer_threads.ts';
 import { openFiles } from './node_files.ts';
 import { terminalProgress } from './progress.ts';
 import { UsageError } from './usage.ts';
@@ -35,6 +36,7 @@ export async function convert(args: Arguments): Promise<Converted> {
     ...(choice.method !== 'exact' && { calibration: await calibrationOf(args, checkpoint) }),
     gpu: openDawn,
     weights: 'as-is',
+    threads: layerThreads(),
     onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
   });
   progress.clear();

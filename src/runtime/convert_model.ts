@@ -18,6 +18,7 @@ import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
+import type { LayerThreads } from './layer_pool.ts';
 import { latentFiles } from './latent_files.ts';
 import type { ModelFolder } from './latent_files.ts';
 import type { WeightChoice } from './types.ts';
@@ -55,6 +56,8 @@ export interface ConvertOptions {
   /** Of those that it makes. Default f16. */
   readonly madeWeights?: WeightFormat;
   readonly onProgress: (progress: ConvertProgress) => void;
+  /** For the algebra. Default: this thread. */
+  readonly threads?: LayerThreads | null;
   readonly signal?: AbortSignal;
 }
 
@@ -130,9 +133,9 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
             choice,
             rows.slice(0, refitRows),
             pipelines,
-            signal,
+            { threads: options.threads, signal },
           )
-        : convertLayers(config, reader, statistics ?? [], choice, signal);
+        : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
     for await (const { index, layer, report, algebraMs: ms } of made) {
       algebraMs += ms;
       add(index, rounded(layer, options.madeWeights ?? 'f16'), report);
