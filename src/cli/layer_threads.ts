@@ -42,7 +42,7 @@ class NodeThread implements LayerThread {
         reject(why instanceof Error ? why : new Error(`thread: ended with ${String(why)}`));
       };
       worker.on('message', onMessage).on('error', onEnd).on('exit', onEnd);
-      worker.postMessage(task);
+      worker.postMessage(task, []);
     });
   }
 
