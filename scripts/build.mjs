@@ -29,7 +29,7 @@ export const wgsl = {
 };
 
 /** In the sources a worker is X.ts beside its caller; in the package it is X.js beside index.js. */
-const workerUrl = {
+export const workerUrl = {
   name: 'worker-url',
   setup(build) {
     build.onLoad({ filter: /src\/worker\/(spawn|layer_threads)\.ts$/ }, async ({ path }) => {
