@@ -28,13 +28,16 @@ export const wgsl = {
   },
 };
 
-/** In the sources the worker is worker.ts beside its caller; in the package it is worker.js beside index.js. */
-const workerUrl = {
+/** In the sources a worker is X.ts beside its caller; in the package it is X.js beside index.js. */
+export const workerUrl = {
   name: 'worker-url',
   setup(build) {
-    build.onLoad({ filter: /src\/worker\/spawn\.ts$/ }, async ({ path }) => {
+    build.onLoad({ filter: /src\/worker\/(spawn|layer_threads)\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
-      return { contents: text.replace("'./worker.ts'", "'./worker.js'"), loader: 'ts' };
+      return {
+        contents: text.replace(/'\.\/(\w+)\.ts', import\.meta/, "'./$1.js', import.meta"),
+        loader: 'ts',
+      };
     });
   },
 };
@@ -55,8 +58,12 @@ const shared = {
 
 export async function buildPackage() {
   rmSync(join(root, 'lib'), { recursive: true, force: true });
-  // The worker stands alone: bundlers that make classic workers cannot split it.
-  await esbuild({ ...shared, entryPoints: { worker: 'src/worker/worker.ts' }, platform: 'browser' });
+  // Workers stand alone: bundlers that make classic workers cannot split them.
+  await esbuild({
+    ...shared,
+    entryPoints: { worker: 'src/worker/worker.ts', layer_worker: 'src/worker/layer_worker.ts' },
+    platform: 'browser',
+  });
   await esbuild({
     ...shared,
     entryPoints: { index: 'src/index.ts', convert: 'src/convert/index.ts' },
@@ -66,7 +73,11 @@ export async function buildPackage() {
   });
   await esbuild({
     ...shared,
-    entryPoints: { node: 'src/node.ts', cli: 'src/cli/main.ts' },
+    entryPoints: {
+      node: 'src/node.ts',
+      cli: 'src/cli/main.ts',
+      node_layer_worker: 'src/cli/node_layer_worker.ts',
+    },
     platform: 'node',
     target: 'node20',
     splitting: true,

@@ -7,6 +7,7 @@ import type { ConvertOptions, MethodChoice } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
 import { calibrationRows, storedStatistics } from './calibration.ts';
 import { openDawn } from './dawn.ts';
+import { layerThreads } from './layer_threads.ts';
 import { openFiles } from './node_files.ts';
 import { terminalProgress } from './progress.ts';
 import { UsageError } from './usage.ts';
@@ -37,6 +38,7 @@ export async function convert(args: Arguments): Promise<Converted> {
     weights: 'as-is',
     madeWeights: madeWeights(args),
     format: args.choice('format', ['webmla', 'deepseek']) ?? 'webmla',
+    threads: layerThreads(),
     onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
   });
   progress.clear();

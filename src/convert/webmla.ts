@@ -2,6 +2,7 @@ import { WebMlaError } from '../core/errors.ts';
 import type { LatentForm } from '../core/layers.ts';
 import type { AttentionShape } from './attention_shape.ts';
 import type { MethodOutcome } from './latent_maps.ts';
+import { lowestPoint } from './lattice_search.ts';
 import { pairsOfFrequency, selectPairs } from './query_weighted_pairs.ts';
 import type { PairCandidate } from './query_weighted_pairs.ts';
 import { predictedErrors, webmlaMaps } from './webmla_maps.ts';
@@ -68,33 +69,13 @@ function defaultPairs(problem: WebmlaProblem, form: LatentForm, row_dim: number)
   return form === 'recon' ? problem.shape.frequencies : chooseRopePairs(problem, form, row_dim);
 }
 
-/** Parts of the largest possible number of pairs that are tried first; then what lies half-way beside the best. */
-const TRIED = [0.06, 0.2, 0.4, 0.65, 1];
-
 /** Number of rope pairs of least predicted error at a budget; a multiple of 4, as the kernels want it. */
 export function chooseRopePairs(problem: WebmlaProblem, form: LatentForm, row_dim: number): number {
   const most = mostPairs(problem.shape, form, row_dim);
   const step = most >= 4 ? 4 : 1;
-  const errors = new Map<number, number>();
-  const rounded = (count: number): number =>
-    Math.min(Math.floor(most / step) * step, Math.max(step, Math.round(count / step) * step));
-  const attempt = (count: number): void => {
-    if (errors.has(count)) return;
-    const predicted = predictedErrors(problem, selectPairs(problem.candidates, count), form);
-    errors.set(count, predicted(row_dim - 2 * count));
-  };
-  const best = (): number =>
-    [...errors].reduce((least, one) => (one[1] < least[1] ? one : least), [0, Infinity])[0];
-  for (const part of TRIED) attempt(rounded(part * most));
-  for (let round = 0; round < 2; round++) {
-    const at = best();
-    const tried = [...errors.keys()].toSorted((a, b) => a - b);
-    const index = tried.indexOf(at);
-    for (const beside of [tried[index - 1], tried[index + 1]]) {
-      if (beside !== undefined) attempt(rounded((at + beside) / 2));
-    }
-  }
-  return best();
+  const error = (at: number): number =>
+    predictedErrors(problem, selectPairs(problem.candidates, step * at), form)(row_dim - 2 * step * at);
+  return step * lowestPoint(Math.floor(most / step), error);
 }
 
 /** The first component of every frequency, or of every window of neighbours, in the order of the rotary table. */

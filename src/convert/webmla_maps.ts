@@ -17,7 +17,13 @@ import {
   zeros,
 } from './linalg/matrix.ts';
 import type { Matrix } from './linalg/matrix.ts';
-import { congruence, multiply, multiplySparse, multiplyTransposed, symmetrized } from './linalg/multiply.ts';
+import {
+  congruence,
+  multiply,
+  multiplySparse,
+  multiplyTransposed,
+  symmetricProduct,
+} from './linalg/multiply.ts';
 import { symmetricEigenvalues, topEigenpairs } from './linalg/symmetric_eigen.ts';
 import { onKeys } from './output_metric.ts';
 import type { PairCandidate } from './query_weighted_pairs.ts';
@@ -59,7 +65,7 @@ function targets(problem: WebmlaProblem, pairs: readonly PairCandidate[], form: 
     const asked = congruence(weighted, covariance);
     return { content, rope, regression: zeros(full, rope.rows), asked };
   }
-  const left = symmetrized(multiplyTransposed(content, seen));
+  const left = symmetricProduct(content, seen);
   if (form === 'strict' || pairs.length === 0) {
     return { content, rope, regression: zeros(full, rope.rows), asked: congruence(metric.root, left) };
   }
@@ -69,8 +75,8 @@ function targets(problem: WebmlaProblem, pairs: readonly PairCandidate[], form: 
   const solved = solvePositive(addDiagonal(ropeCovariance, damping), across);
   const regression = transpose(solved);
   // (T - B Rr) C (T - B Rr)ᵀ without a product of full width: B is thin.
-  const thin = multiply(regression, combine(1, across, -0.5, multiply(ropeCovariance, solved)));
-  const residual = symmetrized(combine(1, left, -2, symmetrized(thin)));
+  const half = combine(1, across, -0.5, multiply(ropeCovariance, solved));
+  const residual = combine(1, left, -2, symmetricProduct(regression, transpose(half)));
   return { content, rope, regression, asked: congruence(metric.root, residual) };
 }
 

@@ -20,6 +20,7 @@ import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
 import { deepseekFiles, latentFiles } from './latent_files.ts';
+import type { LayerThreads } from './layer_pool.ts';
 import type { ModelFolder } from './latent_files.ts';
 import type { WeightChoice } from './types.ts';
 import { WeightReader } from './weight_reader.ts';
@@ -58,6 +59,8 @@ export interface ConvertOptions {
   /** Layout of the result. 'deepseek': exportable strict layers only, f32. Default 'webmla'. */
   readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
+  /** For the algebra. Default: this thread. */
+  readonly threads?: LayerThreads | null;
   readonly signal?: AbortSignal;
 }
 
@@ -135,9 +138,9 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
             choice,
             rows.slice(0, refitRows),
             pipelines,
-            signal,
+            { threads: options.threads, signal },
           )
-        : convertLayers(config, reader, statistics ?? [], choice, signal);
+        : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
     for await (const { index, layer, report, algebraMs: ms } of made) {
       algebraMs += ms;
       add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);

@@ -1,7 +1,6 @@
 import { attentionShape } from '../convert/attention_shape.ts';
 import { isQuantised, methodOptions } from '../convert/budget.ts';
 import type { MethodChoice } from '../convert/budget.ts';
-import { convertLayer } from '../convert/convert_layer.ts';
 import { linearOf, weightOf } from '../convert/linear_weights.ts';
 import { refitOutput } from '../convert/refit_output.ts';
 import type { LayerReport } from '../convert/report.ts';
@@ -14,14 +13,22 @@ import type { Pipelines } from '../gpu/pipelines.ts';
 import { embedRows, withLayer } from './calibrate.ts';
 import type { LayerSource } from './calibrate.ts';
 import { LayerStream } from './layer_stream.ts';
+import { LayerPool } from './layer_pool.ts';
+import type { LayerThreads } from './layer_pool.ts';
 import { gatherRefitSums } from './refit_sums.ts';
 
 export interface ConvertedLayer {
   readonly index: number;
   readonly layer: DecoderLayer<MlaAttention>;
   readonly report: LayerReport;
-  /** Host time of the algebra. */
+  /** Time of the algebra, on whatever thread. */
   readonly algebraMs: number;
+}
+
+export interface ThreadOptions {
+  /** Default: everything on this thread. */
+  readonly threads?: LayerThreads | null | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Layers without refit: needs no GPU. */
@@ -30,12 +37,9 @@ export async function* convertLayers(
   source: LayerSource,
   statistics: readonly LayerStatistics[],
   choice: MethodChoice,
-  signal?: AbortSignal,
+  options: ThreadOptions = {},
 ): AsyncGenerator<ConvertedLayer, void> {
-  for (let index = 0; index < config.num_hidden_layers; index++) {
-    throwIfAborted(signal);
-    yield convertOne(config, index, await source.layer(index), statistics, choice);
-  }
+  for await (const { converted } of layersAhead(config, source, statistics, choice, options)) yield converted;
 }
 
 /**
@@ -50,17 +54,17 @@ export async function* convertAndRefit(
   choice: MethodChoice,
   rows: readonly Uint32Array<ArrayBuffer>[],
   pipelines: Pipelines,
-  signal?: AbortSignal,
+  options: ThreadOptions = {},
 ): AsyncGenerator<ConvertedLayer, void> {
+  const { signal } = options;
   const longest = rows.reduce((most, { length }) => Math.max(most, length), 0);
   const stream = new LayerStream(gpu, config, longest, pipelines);
   try {
     const before = await embedRows(stream, source, rows);
     const after = await embedRows(stream, source, rows);
-    for (let index = 0; index < config.num_hidden_layers; index++) {
-      throwIfAborted(signal);
-      const original = await source.layer(index);
-      const made = convertOne(config, index, original, statistics, choice);
+    const ahead = layersAhead(config, source, statistics, choice, options);
+    for await (const { original, converted: made } of ahead) {
+      const { index } = made;
       const sums = await withLayer(stream, index, original, async (weights) => {
         const prepared = await stream.prepare(index, weights);
         const found = await withLayer(stream, index, made.layer, async (converted) => {
@@ -105,28 +109,61 @@ export async function* convertAndRefit(
   }
 }
 
-function convertOne(
+/**
+ * Original and converted layers in order, made as far ahead as there are threads: maps depend on statistics and weights only,
+ * so the GPU may refit one layer while the next ones are made.
+ */
+async function* layersAhead(
+  config: ModelConfig,
+  source: LayerSource,
+  statistics: readonly LayerStatistics[],
+  choice: MethodChoice,
+  { threads, signal }: ThreadOptions,
+): AsyncGenerator<{ original: DecoderLayer<GqaAttention>; converted: ConvertedLayer }, void> {
+  const count = config.num_hidden_layers;
+  const pool = new LayerPool(threads ?? null, count);
+  const stop = (): void => pool.end();
+  signal?.addEventListener('abort', stop);
+  const make = async (index: number): ReturnType<typeof convertOne> =>
+    convertOne(pool, config, index, await source.layer(index), statistics, choice);
+  const waiting: ReturnType<typeof convertOne>[] = [];
+  try {
+    for (let index = 0; index < count; index++) {
+      throwIfAborted(signal);
+      while (waiting.length <= pool.size && index + waiting.length < count) {
+        const next = make(index + waiting.length);
+        // It may fail while an earlier layer is waited for: it is reported when its turn comes.
+        next.catch(() => undefined);
+        waiting.push(next);
+      }
+      const made = await waiting.shift();
+      throwIfAborted(signal);
+      if (made) yield made;
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    pool.end();
+  }
+}
+
+async function convertOne(
+  pool: LayerPool,
   config: ModelConfig,
   index: number,
   original: DecoderLayer<GqaAttention>,
   statistics: readonly LayerStatistics[],
   choice: MethodChoice,
-): ConvertedLayer {
+): Promise<{ original: DecoderLayer<GqaAttention>; converted: ConvertedLayer }> {
   const known = statistics[index];
   if (!known) throw new RangeError(`layer ${index}: expected statistics`);
-  const started = performance.now();
-  const { attention, report } = convertLayer(
-    config,
-    index,
-    original.self_attn,
-    known,
-    methodOptions(attentionShape(config), choice),
-    { quantisedCache: isQuantised(choice.cacheDtype) },
-  );
-  return {
-    index,
-    layer: { ...original, self_attn: attention },
-    report,
-    algebraMs: performance.now() - started,
-  };
+  const { num_attention_heads, num_key_value_heads, head_dim, rope_scaling } = config;
+  const { attention, report, algebraMs } = await pool.make({
+    config: { num_attention_heads, num_key_value_heads, head_dim, rope_scaling },
+    layer: index,
+    attention: original.self_attn,
+    statistics: known,
+    method: methodOptions(attentionShape(config), choice),
+    options: { quantisedCache: isQuantised(choice.cacheDtype) },
+  });
+  return { original, converted: { index, layer: { ...original, self_attn: attention }, report, algebraMs } };
 }

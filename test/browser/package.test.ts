@@ -99,6 +99,8 @@ describe('the packed package', () => {
     for (const name of [
       'lib/index.js',
       'lib/worker.js',
+      'lib/layer_worker.js',
+      'lib/node_layer_worker.js',
       'lib/node.js',
       'lib/cli.js',
       'lib/convert.js',

@@ -1,7 +1,9 @@
 import { WebMlaError } from '../../core/errors.ts';
+import { inverseIteration } from './inverse_iteration.ts';
 import { checkFinite, identity, zeros } from './matrix.ts';
 import type { Matrix } from './matrix.ts';
 import { applyReflections, tridiagonalEigenvalues, tridiagonalize } from './tridiagonal.ts';
+import type { Tridiagonal } from './tridiagonal.ts';
 
 export interface Eigenpairs {
   /** All n of them, descending. */
@@ -10,16 +12,34 @@ export interface Eigenpairs {
   readonly vectors: Matrix;
 }
 
+/** Below this size, and for more than this part of all vectors, rotating all of them costs no more. */
+const FEW = { size: 96, part: 0.75 };
+
 /**
  * The r largest eigenpairs of a symmetric matrix: tridiagonalisation, QL with implicit shifts, and the way back for the r
- * vectors that were asked for. Deterministic; nothing depends on gaps between eigenvalues, so that equal and zero ones
- * (statistics of few tokens) do no harm.
+ * vectors that were asked for. Vectors come of inverse iteration, or, where that fails its checks or would not pay, of QL's
+ * rotations. Deterministic; nothing depends on gaps between eigenvalues, so that equal and zero ones (statistics of few
+ * tokens) do no harm.
  * @throws WebMlaError `bad_tensor` for NaN or infinity
  */
 export function topEigenpairs(symmetric: Matrix, r = symmetric.rows): Eigenpairs {
   checkSymmetric(symmetric, r);
   const n = symmetric.rows;
   const tridiagonal = tridiagonalize(symmetric);
+  let found: Eigenpairs | null = null;
+  if (n >= FEW.size && r <= FEW.part * n) {
+    const values = tridiagonalEigenvalues(tridiagonal).toSorted((a, b) => b - a);
+    const vectors = inverseIteration(tridiagonal, values.subarray(0, r));
+    found = vectors && { values, vectors };
+  }
+  found ??= rotatedEigenpairs(tridiagonal, r);
+  applyReflections(tridiagonal, found.vectors);
+  return found;
+}
+
+/** Eigenpairs of T by turning all rows of an identity along with QL. */
+function rotatedEigenpairs(tridiagonal: Tridiagonal, r: number): Eigenpairs {
+  const n = tridiagonal.diagonal.length;
   const turned = identity(n);
   const rotations = new RotationQueue(turned);
   const unsorted = tridiagonalEigenvalues(tridiagonal, (i, c, s) => rotations.push(i, c, s));
@@ -27,14 +47,11 @@ export function topEigenpairs(symmetric: Matrix, r = symmetric.rows): Eigenpairs
   const order = Array.from(unsorted.keys()).toSorted(
     (a, b) => (unsorted[b] ?? 0) - (unsorted[a] ?? 0) || a - b,
   );
-  const values = Float64Array.from(order, (i) => unsorted[i] ?? 0);
   const vectors = zeros(r, n);
   order.slice(0, r).forEach((from, to) => {
-    const vector = vectors.data.subarray(to * n, (to + 1) * n);
-    vector.set(turned.data.subarray(from * n, (from + 1) * n));
-    applyReflections(tridiagonal, vector);
+    vectors.data.set(turned.data.subarray(from * n, (from + 1) * n), to * n);
   });
-  return { values, vectors };
+  return { values: Float64Array.from(order, (i) => unsorted[i] ?? 0), vectors };
 }
 
 /** All eigenvalues, descending: a fraction of the time that the vectors take. */

@@ -15,7 +15,8 @@ export interface Tridiagonal {
 
 /**
  * Householder's tridiagonalisation of a symmetric matrix, 4/3 n³ operations (Golub and Van Loan, Matrix Computations,
- * algorithm 8.3.1). Only the lower triangle is read.
+ * algorithm 8.3.1). Only the lower triangle is read. The matrix is passed over once a step: the update of step k - 1 is done
+ * while the product of step k is summed.
  */
 export function tridiagonalize(symmetric: Matrix): Tridiagonal {
   const n = symmetric.rows;
@@ -24,27 +25,26 @@ export function tridiagonalize(symmetric: Matrix): Tridiagonal {
   const diagonal = new Float64Array(n);
   const beside = new Float64Array(n);
   const factors = new Float64Array(n);
-  const p = new Float64Array(n);
+  // A is to become A - v pᵀ - p vᵀ: `old` what is still to be done.
+  let oldV = new Float64Array(n);
+  let oldP = new Float64Array(n);
+  let p = new Float64Array(n);
   for (let k = 0; k < n; k++) {
-    diagonal[k] = a[k * n + k] ?? 0;
+    const [vk, pk] = [oldV[k] ?? 0, oldP[k] ?? 0];
+    diagonal[k] = (a[k * n + k] ?? 0) - 2 * vk * pk;
     if (k === n - 1) break;
     const v = reflections.subarray(k * n, (k + 1) * n);
-    for (let i = k + 1; i < n; i++) v[i] = a[i * n + k] ?? 0;
+    for (let i = k + 1; i < n; i++) v[i] = (a[i * n + k] ?? 0) - (oldV[i] ?? 0) * pk - (oldP[i] ?? 0) * vk;
     const { factor, kept } = reflection(v, k + 1);
     factors[k] = factor;
     beside[k] = kept;
-    if (factor === 0) continue;
-    halfProduct(a, n, k + 1, v, p);
+    updateAndMultiply(a, n, k + 1, oldV, oldP, v, p);
     let dot = 0;
     for (let i = k + 1; i < n; i++) dot += (p[i] ?? 0) * (v[i] ?? 0);
     const shift = (factor * factor * dot) / 2;
     for (let i = k + 1; i < n; i++) p[i] = factor * (p[i] ?? 0) - shift * (v[i] ?? 0);
-    // A -= v pᵀ + p vᵀ
-    for (let i = k + 1; i < n; i++) {
-      const [vi, pi] = [v[i] ?? 0, p[i] ?? 0];
-      const row = i * n;
-      for (let j = k + 1; j <= i; j++) a[row + j] = (a[row + j] ?? 0) - vi * (p[j] ?? 0) - pi * (v[j] ?? 0);
-    }
+    oldV = v;
+    [oldP, p] = [p, oldP];
   }
   return { diagonal, beside, factors, reflections: { rows: n, cols: n, data: reflections } };
 }
@@ -68,32 +68,111 @@ function reflection(x: Float64Array, start: number): { factor: number; kept: num
   return { factor: -pivot / kept, kept };
 }
 
-/** p = A v on [start, n), A from its lower triangle: each element is loaded once and used twice. */
-function halfProduct(a: Float64Array, n: number, start: number, v: Float64Array, p: Float64Array): void {
-  for (let i = start; i < n; i++) {
+/**
+ * A -= w qᵀ + q wᵀ on the lower triangle of [start, n), then p = A v on it. Two rows at a time; each element is loaded once.
+ */
+function updateAndMultiply(
+  a: Float64Array,
+  n: number,
+  start: number,
+  w: Float64Array,
+  q: Float64Array,
+  v: Float64Array,
+  p: Float64Array,
+): void {
+  p.fill(0, start);
+  let i = start;
+  for (; i + 1 < n; i += 2) {
     const row = i * n;
-    const vi = v[i] ?? 0;
-    let sum = (a[row + i] ?? 0) * vi;
+    const next = row + n;
+    const [w0, q0, v0] = [w[i] ?? 0, q[i] ?? 0, v[i] ?? 0];
+    const [w1, q1, v1] = [w[i + 1] ?? 0, q[i + 1] ?? 0, v[i + 1] ?? 0];
+    let sum0 = 0;
+    let sum1 = 0;
     for (let j = start; j < i; j++) {
-      const aij = a[row + j] ?? 0;
-      sum += aij * (v[j] ?? 0);
-      p[j] = (p[j] ?? 0) + aij * vi;
+      const wj = w[j] ?? 0;
+      const qj = q[j] ?? 0;
+      const vj = v[j] ?? 0;
+      const a0 = (a[row + j] ?? 0) - w0 * qj - q0 * wj;
+      const a1 = (a[next + j] ?? 0) - w1 * qj - q1 * wj;
+      a[row + j] = a0;
+      a[next + j] = a1;
+      sum0 += a0 * vj;
+      sum1 += a1 * vj;
+      p[j] = (p[j] ?? 0) + a0 * v0 + a1 * v1;
     }
-    p[i] = sum;
+    // The corner of the two rows: (i, i), (i + 1, i), (i + 1, i + 1).
+    const a00 = (a[row + i] ?? 0) - 2 * w0 * q0;
+    const a10 = (a[next + i] ?? 0) - w1 * q0 - q1 * w0;
+    const a11 = (a[next + i + 1] ?? 0) - 2 * w1 * q1;
+    a[row + i] = a00;
+    a[next + i] = a10;
+    a[next + i + 1] = a11;
+    p[i] = sum0 + a00 * v0 + a10 * v1;
+    p[i + 1] = sum1 + a10 * v0 + a11 * v1;
+  }
+  if (i === n) return;
+  const row = i * n;
+  const [wi, qi, vi] = [w[i] ?? 0, q[i] ?? 0, v[i] ?? 0];
+  let sum = 0;
+  for (let j = start; j < i; j++) {
+    const aij = (a[row + j] ?? 0) - wi * (q[j] ?? 0) - qi * (w[j] ?? 0);
+    a[row + j] = aij;
+    sum += aij * (v[j] ?? 0);
+    p[j] = (p[j] ?? 0) + aij * vi;
+  }
+  const aii = (a[row + i] ?? 0) - 2 * wi * qi;
+  a[row + i] = aii;
+  p[i] = sum + aii * vi;
+}
+
+/** Rows x of `vectors` <- Q x: from the eigenvectors of T to those of A. Four at a time, so that Q is read less often. */
+export function applyReflections(tridiagonal: Tridiagonal, vectors: Matrix): void {
+  const n = vectors.cols;
+  const width = 4;
+  // Element (i, c) at 4 i + c.
+  const x = new Float64Array(width * n);
+  for (let row = 0; row < vectors.rows; row += width) {
+    const count = Math.min(width, vectors.rows - row);
+    for (let c = 0; c < count; c++) {
+      for (let i = 0; i < n; i++) x[width * i + c] = vectors.data[(row + c) * n + i] ?? 0;
+    }
+    reflectFour(tridiagonal, x);
+    for (let c = 0; c < count; c++) {
+      for (let i = 0; i < n; i++) vectors.data[(row + c) * n + i] = x[width * i + c] ?? 0;
+    }
   }
 }
 
-/** x <- Q x: from the eigenvectors of T to those of A. */
-export function applyReflections({ factors, reflections }: Tridiagonal, x: Float64Array): void {
+function reflectFour({ factors, reflections }: Tridiagonal, x: Float64Array): void {
   const n = factors.length;
   const v = reflections.data;
   for (let k = n - 2; k >= 0; k--) {
     const factor = factors[k] ?? 0;
     if (factor === 0) continue;
-    let dot = 0;
-    for (let i = k + 1; i < n; i++) dot += (v[k * n + i] ?? 0) * (x[i] ?? 0);
-    dot *= factor;
-    for (let i = k + 1; i < n; i++) x[i] = (x[i] ?? 0) - dot * (v[k * n + i] ?? 0);
+    const row = k * n;
+    let d0 = 0;
+    let d1 = 0;
+    let d2 = 0;
+    let d3 = 0;
+    for (let i = k + 1; i < n; i++) {
+      const vi = v[row + i] ?? 0;
+      d0 += vi * (x[4 * i] ?? 0);
+      d1 += vi * (x[4 * i + 1] ?? 0);
+      d2 += vi * (x[4 * i + 2] ?? 0);
+      d3 += vi * (x[4 * i + 3] ?? 0);
+    }
+    d0 *= factor;
+    d1 *= factor;
+    d2 *= factor;
+    d3 *= factor;
+    for (let i = k + 1; i < n; i++) {
+      const vi = v[row + i] ?? 0;
+      x[4 * i] = (x[4 * i] ?? 0) - d0 * vi;
+      x[4 * i + 1] = (x[4 * i + 1] ?? 0) - d1 * vi;
+      x[4 * i + 2] = (x[4 * i + 2] ?? 0) - d2 * vi;
+      x[4 * i + 3] = (x[4 * i + 3] ?? 0) - d3 * vi;
+    }
   }
 }
 

@@ -13,7 +13,12 @@ import {
 } from '../../../src/convert/linalg/matrix.ts';
 import type { Matrix } from '../../../src/convert/linalg/matrix.ts';
 import { blockDiagonal, blockRoots } from '../../../src/convert/linalg/matrix_roots.ts';
-import { multiply, multiplyTransposed, symmetrized } from '../../../src/convert/linalg/multiply.ts';
+import {
+  congruence,
+  multiply,
+  multiplyTransposed,
+  symmetrized,
+} from '../../../src/convert/linalg/multiply.ts';
 import { randomOrthogonal } from '../../../src/convert/linalg/random_orthogonal.ts';
 import { symmetricEigenvalues, topEigenpairs } from '../../../src/convert/linalg/symmetric_eigen.ts';
 import { randomStream } from '../../../src/core/rng.ts';
@@ -138,4 +143,63 @@ test('the random rotation is orthogonal, fixed by its seed, and not the identity
   expect(q).toEqual(randomOrthogonal(33, 1));
   expect(worst(q, randomOrthogonal(33, 2))).toBeGreaterThan(0.1);
   expect(Math.max(...q.data.map(Math.abs))).toBeLessThan(0.8);
+});
+
+describe('many rows: a few vectors by inverse iteration', () => {
+  const n = 128;
+  const half = random(40, n, 20);
+  const block = symmetrized(random(32, 32, 21));
+  const cases: [string, Matrix][] = [
+    ['random', symmetrized(random(n, n, 22))],
+    ['odd size', symmetrized(random(n + 3, n + 3, 23))],
+    ['zero', zeros(n, n)],
+    ['identity', identity(n)],
+    ['a third of its rank', multiply(transpose(half), half)],
+    ['four equal blocks', blockDiagonal(blockDiagonal(block, block), blockDiagonal(block, block))],
+    ['nearly all of one size', addDiagonal(symmetrized(matrixOf(n, n, (i, j) => 1e-13 * (i + j))), 1)],
+    ['far apart', matrixOf(n, n, (i, j) => 10 ** -((i + j) / 4))],
+    [
+      'tridiagonal, nearly equal pairs',
+      matrixOf(n, n, (i, j) => (i === j ? Math.abs(i - n / 2) : +(Math.abs(i - j) === 1))),
+    ],
+  ];
+  test.each(cases)('%s', (_, a) => {
+    const scale = a.data.reduce((most, x) => Math.max(most, Math.abs(x)), 1e-300);
+    const r = 90;
+    const { values, vectors } = topEigenpairs(a, r);
+    expect(worst(multiplyTransposed(vectors, vectors), identity(r))).toBeLessThan(1e-13);
+    const want = matrixOf(r, a.cols, (i, j) => values[i]! * entry(vectors, i, j));
+    expect(worst(multiply(vectors, a), want)).toBeLessThan(1e-13 * scale * a.rows);
+    const all = topEigenpairs(a);
+    all.values.forEach((value, i) => expect(Math.abs(value - values[i]!)).toBeLessThan(1e-12 * scale));
+    expect(topEigenpairs(a, r).vectors).toEqual(vectors);
+  });
+});
+
+test('products with sparse rows, ranges and symmetric results', () => {
+  const a = random(70, 61, 24);
+  a.data.forEach((_, at) => {
+    const [i, j] = [Math.floor(at / 61), at % 61];
+    if (i < 20 ? j % 17 !== i % 17 : i < 44 && Math.abs(i - j) > 5) a.data[at] = 0;
+  });
+  const c = symmetrized(random(61, 61, 25));
+  const dense = matrixOf(70, 70, (i, j) => {
+    let sum = 0;
+    for (let k = 0; k < 61; k++) {
+      for (let l = 0; l < 61; l++) sum += entry(a, i, k) * entry(c, k, l) * entry(a, j, l);
+    }
+    return sum;
+  });
+  const got = congruence(a, c);
+  expect(worst(got, dense)).toBeLessThan(1e-13);
+  expect(transpose(got)).toEqual(got);
+});
+
+test.each([1, 4, 7, 66])('linear systems of %i rows', (n) => {
+  const x = random(n, n, 26);
+  const a = addDiagonal(multiplyTransposed(x, x), 0.1);
+  for (const columns of [1, 5, 12]) {
+    const b = random(n, columns, 27);
+    expect(worst(multiply(a, solvePositive(a, b)), b)).toBeLessThan(1e-11);
+  }
 });

@@ -1,0 +1,57 @@
+import type { AttentionConfig } from '../convert/attention_shape.ts';
+import { convertLayer } from '../convert/convert_layer.ts';
+import type { ConvertOptions, MethodOptions } from '../convert/convert_layer.ts';
+import type { LayerReport } from '../convert/report.ts';
+import type { LayerStatistics } from '../convert/statistics.ts';
+import { asWebMlaError } from '../core/errors.ts';
+import type { SerializedError } from '../core/errors.ts';
+import type { GqaAttention, MlaAttention } from '../core/layers.ts';
+
+/** The algebra of one layer as a message to another thread, and the answer. Plain data and typed arrays, both ways. */
+
+export interface LayerTask {
+  readonly config: AttentionConfig;
+  readonly layer: number;
+  readonly attention: GqaAttention;
+  readonly statistics: LayerStatistics;
+  readonly method: MethodOptions;
+  readonly options: ConvertOptions;
+}
+
+export interface LayerMade {
+  readonly attention: MlaAttention;
+  readonly report: LayerReport;
+  /** Time that the thread took for it. */
+  readonly algebraMs: number;
+}
+
+export type LayerAnswer = { readonly made: LayerMade } | { readonly error: SerializedError };
+
+/** @throws WebMlaError as convertLayer does */
+export function makeLayer({ config, layer, attention, statistics, method, options }: LayerTask): LayerMade {
+  const started = performance.now();
+  const made = convertLayer(config, layer, attention, statistics, method, options);
+  return { attention: made.attention, report: made.report, algebraMs: performance.now() - started };
+}
+
+/** What a thread does with a task. Never throws. */
+export function answerTask(task: LayerTask): LayerAnswer {
+  try {
+    return { made: makeLayer(task) };
+  } catch (error) {
+    const { code, message, hint, details } = asWebMlaError(error);
+    return { error: { code, message, hint, details: JSON.parse(JSON.stringify(details)) } };
+  }
+}
+
+/** Buffers of a message that the sender does not need again, each once. */
+export function buffersOf(message: unknown): ArrayBuffer[] {
+  const found = new Set<ArrayBuffer>();
+  const visit = (value: unknown): void => {
+    if (ArrayBuffer.isView(value)) {
+      if (value.buffer instanceof ArrayBuffer) found.add(value.buffer);
+    } else if (typeof value === 'object' && value !== null) Object.values(value).forEach(visit);
+  };
+  visit(message);
+  return [...found];
+}
