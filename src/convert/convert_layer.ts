@@ -37,7 +37,7 @@ export function convertLayer(
   const shape = attentionShape(config);
   checkStatistics(shape, statistics);
   const { maps: plain, spectrum, predictedError } = outcomeOf(shape, attention, statistics, method);
-  const maps = quantisedCache ? forQuantisedCache(plain) : plain;
+  const maps = quantisedCache ? forQuantisedCache(plain, statistics.plain.mean) : plain;
   const converted = toMlaAttention(maps, shape, attention);
   const { kv_lora_rank, qk_rope_head_dim, latent, embed_q, unembed_out, rope_rebuild } = converted;
   return {

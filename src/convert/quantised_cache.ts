@@ -1,5 +1,14 @@
 import type { LatentMaps } from './latent_maps.ts';
-import { besideColumns, columnsOf, entry, matrixOf, rowsOf, stackRows, transpose } from './linalg/matrix.ts';
+import {
+  apply,
+  besideColumns,
+  columnsOf,
+  entry,
+  matrixOf,
+  rowsOf,
+  stackRows,
+  transpose,
+} from './linalg/matrix.ts';
 import type { Matrix } from './linalg/matrix.ts';
 import { multiply } from './linalg/multiply.ts';
 import { randomOrthogonal } from './linalg/random_orthogonal.ts';
@@ -12,9 +21,28 @@ import { randomOrthogonal } from './linalg/random_orthogonal.ts';
 /** Same rotation in every layer and every conversion. */
 const ROTATION_SEED = 1;
 
-/** Everything that a quantised cache wants. */
-export function forQuantisedCache(maps: LatentMaps): LatentMaps {
-  return rotateLatent(evenRopeKeys(maps));
+/** Everything that a quantised cache wants. @param mean E[y] with every token counting the same, [2gd] */
+export function forQuantisedCache(maps: LatentMaps, mean: Float64Array): LatentMaps {
+  return rotateLatent(evenRopeKeys(centreLatent(maps, mean)));
+}
+
+/**
+ * c_kv without its mean, so that a group spans what varies and nothing else. Constants of keys drop out of the softmax, those of
+ * values and of rebuilt rope keys go into their own.
+ */
+export function centreLatent(maps: LatentMaps, mean: Float64Array): LatentMaps {
+  const { kv_lora_rank: rank, down, downBias, ropeRebuild } = maps;
+  const constant = apply(rowsOf(down, 0, rank), mean).map((x, i) => x + (downBias[i] ?? 0));
+  const added = (up: Matrix, before: Float64Array): Float64Array<ArrayBuffer> => {
+    const more = apply(columnsOf(up, 0, rank), constant);
+    return Float64Array.from(before, (x, i) => x + (more[i] ?? 0));
+  };
+  return {
+    ...maps,
+    downBias: downBias.map((x, i) => (i < rank ? x - (constant[i] ?? 0) : x)),
+    valueConstant: added(maps.valueUp, maps.valueConstant),
+    ropeRebuildBias: ropeRebuild ? added(ropeRebuild, maps.ropeRebuildBias) : maps.ropeRebuildBias,
+  };
 }
 
 /**

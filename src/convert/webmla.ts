@@ -20,7 +20,7 @@ export interface WebmlaOptions {
   readonly row_dim: number;
   /**
    * Rope pairs. By default those of the smallest predicted error (strict, reuse), half of head_dim in recon, which pays for
-   * them in operations and not in bytes, and head_dim / 2 when exportable.
+   * them in operations and not in bytes; when exportable all frequencies, folded to half the row at most.
    */
   readonly pairs?: number;
   /** Default 'attended': 13 % less KL on SmolLM2 than 'plain'. */
@@ -47,7 +47,7 @@ export function convertWebmla(problem: WebmlaProblem, options: WebmlaOptions): M
   if (exportable && form !== 'strict')
     throw new WebMlaError('bad_request', `exportable: expected the form strict, got ${form}`);
   const pairs = exportable
-    ? tablePairs(problem, options.pairs ?? shape.frequencies)
+    ? tablePairs(problem, options.pairs ?? tableLength(shape, row_dim))
     : selectPairs(problem.candidates, options.pairs ?? defaultPairs(problem, form, row_dim));
   const rank = form === 'recon' ? row_dim : row_dim - 2 * pairs.length;
   const asked = options.pairs ?? pairs.length;
@@ -76,6 +76,13 @@ export function chooseRopePairs(problem: WebmlaProblem, form: LatentForm, row_di
   const error = (at: number): number =>
     predictedErrors(problem, selectPairs(problem.candidates, step * at), form)(row_dim - 2 * step * at);
   return step * lowestPoint(Math.floor(most / step), error);
+}
+
+/** All frequencies, or folded until the rope key takes no more than half the row. */
+function tableLength({ frequencies }: AttentionShape, row_dim: number): number {
+  let pairs = frequencies;
+  while (pairs % 2 === 0 && pairs > 4 && 4 * pairs > row_dim) pairs /= 2;
+  return pairs;
 }
 
 /** The first component of every frequency, or of every window of neighbours, in the order of the rotary table. */

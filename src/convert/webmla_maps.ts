@@ -126,12 +126,13 @@ export function webmlaMaps(
   form: LatentForm,
   rank: number,
 ): MethodOutcome {
-  const { shape, mean, covariance, metric } = problem;
+  const { shape, mean, metric, stored } = problem;
   const { content, rope, regression, asked } = targets(problem, pairs, form);
   const { values, vectors } = topEigenpairs(asked, rank);
   const spectrum = spectrumOf(values, rank);
   const ropeMean = apply(rope, mean);
-  const variance = diagonal(congruence(rope, covariance));
+  // Attended moments are those of the first token above all: no scale for the rest of a cache.
+  const variance = diagonal(congruence(rope, stored.covariance));
   const shared = {
     form,
     groups: shape.groups,
@@ -139,7 +140,7 @@ export function webmlaMaps(
     kv_lora_rank: rank,
     pairs: Uint32Array.from(pairs, ({ frequency }) => frequency),
     ropeQuery: pairQueries(pairs, shape),
-    ropeMean,
+    ropeMean: apply(rope, stored.mean),
     ropeDeviation: variance.map((x) => Math.sqrt(Math.max(x, 1e-12))),
     storedMean: null,
   };

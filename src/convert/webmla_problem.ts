@@ -6,7 +6,7 @@ import type { Roots } from './linalg/matrix_roots.ts';
 import { outputMetric } from './output_metric.ts';
 import { pairsOfFrequency, queryEnergies } from './query_weighted_pairs.ts';
 import type { PairCandidate } from './query_weighted_pairs.ts';
-import type { LayerStatistics } from './statistics.ts';
+import type { LayerStatistics, Moments } from './statistics.ts';
 
 /** How tokens count in the covariance of keys and values. */
 export type TokenWeights = 'attended' | 'plain';
@@ -20,6 +20,8 @@ export interface WebmlaProblem {
   readonly second: Matrix;
   /** Covariance of y, [2gd, 2gd]. */
   readonly covariance: Matrix;
+  /** Mean and covariance where every token counts the same: what a cache holds, and a quantised one is scaled by. */
+  readonly stored: { readonly mean: Float64Array; readonly covariance: Matrix };
   readonly metric: Roots;
   readonly rotation: Float64Array;
   readonly energies: { readonly plain: Float64Array; readonly spread: Float64Array };
@@ -58,11 +60,9 @@ export function webmlaProblem(
   const queries = statistics.queries.map((x) => gain * x);
   const spreadQueries = statistics.spreadQueries.map((x) => gain * x);
   const moments = matrixFrom(full, full, second);
-  const centred = matrixOf(
-    full,
-    full,
-    (i, j) => (second[i * full + j] ?? 0) - (mean[i] ?? 0) * (mean[j] ?? 0),
-  );
+  const centred = centredMoments(statistics[tokens]);
+  checkFinite('statistics, plain mean', statistics.plain.mean);
+  checkFinite('statistics, plain second moments', statistics.plain.second);
   const energies = { plain: queryEnergies(queries, shape), spread: queryEnergies(spreadQueries, shape) };
   const frequencies = Array.from({ length: shape.frequencies }, (_, f) => f);
   return {
@@ -70,9 +70,15 @@ export function webmlaProblem(
     mean,
     second: moments,
     covariance: addDiagonal(centred, UNSEEN * meanDiagonal(moments)),
+    stored: { mean: statistics.plain.mean, covariance: centredMoments(statistics.plain) },
     metric: outputMetric(shape, spreadQueries, o_proj),
     rotation,
     energies,
     candidates: frequencies.flatMap((f) => pairsOfFrequency(moments, shape, [f], energies, rotation)),
   };
+}
+
+function centredMoments({ mean, second }: Moments): Matrix {
+  const full = mean.length;
+  return matrixOf(full, full, (i, j) => (second[i * full + j] ?? 0) - (mean[i] ?? 0) * (mean[j] ?? 0));
 }

@@ -76,7 +76,7 @@ describe.each(NAMES)('%s', (name) => {
     }
   });
 
-  test('maps for a quantised cache: rope keys of mean 0 and deviation 1', () => {
+  test('maps for a quantised cache: rope keys of mean 0 and deviation 1, latents of mean 0, over all tokens alike', () => {
     const { config, layers, statistics } = model(name);
     const row_dim = 17;
     for (const form of ['strict', 'reuse'] as const) {
@@ -89,9 +89,13 @@ describe.each(NAMES)('%s', (name) => {
         { quantisedCache: true },
       );
       const { down, downBias, kv_lora_rank, pairs } = maps;
-      const { mean, second } = statistics[0]!.attended;
+      const { mean, second } = statistics[0]!.plain;
       const count = pairs.length;
       expect(attention.rope_mean?.length ?? 0).toBe(form === 'reuse' ? 2 * count : 0);
+      for (let i = 0; i < kv_lora_rank; i++) {
+        const row = down.data.subarray(i * down.cols, (i + 1) * down.cols);
+        expect(Math.abs(row.reduce((sum, x, c) => sum + x * mean[c]!, downBias[i]!))).toBeLessThan(1e-9);
+      }
       for (let p = 0; p < count; p++) {
         const square = [p, p + count].map((i) => {
           const row = down.data.subarray((kv_lora_rank + i) * down.cols, (kv_lora_rank + i + 1) * down.cols);
