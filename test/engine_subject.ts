@@ -1,6 +1,8 @@
 import type { LocalEngine } from '../src/runtime/engine.ts';
 import type { GoldenSubject } from './golden_check.ts';
 
+const MOST_SEQUENCES = 5;
+
 /** An engine made with promptLogits, as what goldens are held against. Runs in Node and in a page alike. */
 export function engineSubject(engine: LocalEngine): GoldenSubject {
   const rows = new Map<string, Float32Array[]>();
@@ -21,8 +23,10 @@ export function engineSubject(engine: LocalEngine): GoldenSubject {
     async logits(ids, positions) {
       const key = ids.join(',');
       const known = rows.get(key) ?? (await promptRows(engine, ids));
-      rows.clear(); // one sequence at a time: 256 rows of 49,152 are 50 MB
+      // The latest few: 256 rows of 49,152 are 50 MB.
+      rows.delete(key);
       rows.set(key, known);
+      for (const old of [...rows.keys()].slice(0, -MOST_SEQUENCES)) rows.delete(old);
       return positions.map((position) => known[position] ?? new Float32Array(0));
     },
   };

@@ -91,7 +91,8 @@ function realGolden({ prompts, teacher_forced, ...first }: RealGolden): Golden {
     greedy: all.map(({ prompt_ids, new_ids }) => ({ prompt: prompt_ids, next: new_ids })),
     logits: [
       ...all.flatMap((one) => {
-        const ids = [...one.prompt_ids, ...one.new_ids].slice(0, 32);
+        // The whole path: its rows are at hand from the greedy check.
+        const ids = [...one.prompt_ids, ...one.new_ids];
         const rows = one.logits_first32_top5.map((values, position) => ({ ids, position, values }));
         return [
           ...rows,

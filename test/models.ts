@@ -16,6 +16,12 @@ const folder = path.resolve(root, process.env['WEBMLA_MODELS'] ?? '../shared/mod
 /** null when the folder is not there. */
 export const modelsDir: string | null = existsSync(folder) ? folder : null;
 
+/**
+ * WEBMLA_FULL=1: what takes minutes on a software GPU is compared to its end. Without it the same checks run on fewer tokens, or
+ * on fewer cases where another test has all of them; the names of such tests say so.
+ */
+export const fullRun = process.env['WEBMLA_FULL'] === '1';
+
 /** Put before the names of all tests below; a reporter counts skipped tests that carry it. */
 export const MODEL_TEST_MARK = '[model]';
 

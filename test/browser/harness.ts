@@ -13,7 +13,8 @@ import type { Golden } from '../goldens.ts';
 /** What the tests run inside a page: the same checks as on Dawn. Bundled by bundle_harness.ts. */
 
 export interface Harness {
-  kernels(): Promise<CaseResult[]>;
+  /** @param every see verifyKernels */
+  kernels(every?: number): Promise<CaseResult[]>;
   golden(
     model: string,
     golden: Golden,
@@ -23,9 +24,9 @@ export interface Harness {
 }
 
 const harness: Harness = {
-  async kernels() {
+  async kernels(every) {
     const gpu = await openGpu(navigator.gpu);
-    const results = await verifyKernels(gpu.device, KERNEL_NAMES);
+    const results = await verifyKernels(gpu.device, KERNEL_NAMES, undefined, every);
     const failure = gpu.failure();
     if (failure) throw failure;
     return results;
