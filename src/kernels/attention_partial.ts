@@ -8,7 +8,7 @@ import { STEP_BYTES } from '../gpu/step.ts';
 import { attentionTuning, tilePitch, tileSlots, valueParts, workgroupBytes } from './attention_tuning.ts';
 import type { TunedShape } from './attention_tuning.ts';
 import { cacheConstants } from './cache_constants.ts';
-import { CACHE, ROTATE, ROW, STEP } from './parts.ts';
+import { ATTENTION_ENDS, CACHE, ROTATE, ROW, STEP } from './parts.ts';
 import type { RowForm } from './parts.ts';
 
 /** One family: (groups, heads per group, both views of the staged row). qk_offset and v_offset are elements of that row. */
@@ -55,7 +55,7 @@ function ropeMapBytes({ row_dim, rope_dim }: AttentionDims, row: RowForm): numbe
 export const attention_partial = defineKernel({
   name: 'attention_partial',
   source,
-  includes: [STEP, ROTATE],
+  includes: [STEP, ROTATE, ATTENTION_ENDS],
   parts: { cache: CACHE, row: ROW },
   constants: (dims: AttentionDims, { cache, row }) => {
     const tuning = attentionTuning(dims);

@@ -3,7 +3,7 @@ import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
-import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT } from './parts.ts';
+import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT, WRITE_ROWS } from './parts.ts';
 
 /** Rows of a workgroup and tokens of a thread, as in the shader. */
 const ROWS = 128;
@@ -13,7 +13,7 @@ const TOKENS = 8;
 export const matmul = defineKernel({
   name: 'matmul',
   source,
-  includes: [STEP, GROUP_STRUCT],
+  includes: [STEP, GROUP_STRUCT, WRITE_ROWS],
   parts: { weight: WEIGHT, output: OUTPUT },
   constants: (dims: LinearDims) => linearConstants(dims),
   bindings: (dims, parts) => {

@@ -4,7 +4,7 @@ import { u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
-import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT } from './parts.ts';
+import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT, WRITE_ROWS } from './parts.ts';
 
 export interface MatmulTiledDims extends LinearDims {
   /** A tile has 64 QUADS tokens and rows: 1 where there are few tiles, 2 where there are many. */
@@ -27,7 +27,7 @@ export function tiled(dims: LinearDims): MatmulTiledDims {
 export const matmul_tiled = defineKernel({
   name: 'matmul_tiled',
   source,
-  includes: [STEP, GROUP_STRUCT],
+  includes: [STEP, GROUP_STRUCT, WRITE_ROWS],
   parts: { weight: WEIGHT, output: OUTPUT },
   constants: (dims: MatmulTiledDims) => ({
     ...linearConstants(dims),

@@ -1,3 +1,4 @@
+import attentionEnds from '../../shaders/parts/attention_ends.wgsl?raw';
 import cacheF16 from '../../shaders/parts/cache_f16.wgsl?raw';
 import cacheF32 from '../../shaders/parts/cache_f32.wgsl?raw';
 import cacheInt4 from '../../shaders/parts/cache_int4.wgsl?raw';
@@ -34,6 +35,7 @@ import weightF32 from '../../shaders/parts/weight_f32.wgsl?raw';
 import weightQ40 from '../../shaders/parts/weight_q4_0.wgsl?raw';
 import weightQ41 from '../../shaders/parts/weight_q4_1.wgsl?raw';
 import weightQ80 from '../../shaders/parts/weight_q8_0.wgsl?raw';
+import writeRows from '../../shaders/parts/write_rows.wgsl?raw';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { GROUP, GROUP_BYTES, GROUP_SCALES, groupsOf } from '../core/packed.ts';
 import type { WeightFormat } from '../core/packed.ts';
@@ -105,6 +107,10 @@ export const OUTPUT = {
 } as const;
 
 /** struct Group, which the weight parts take x in */
+/** load_query and write_sum of attention_partial */
+export const ATTENTION_ENDS = part('attention_ends', attentionEnds);
+/** write_rows of the matrix products */
+export const WRITE_ROWS = part('write_rows', writeRows);
 export const GROUP_STRUCT = part('group', group);
 export const STEP = part('step', step);
 export const SAMPLING = part('sampling', sampling);

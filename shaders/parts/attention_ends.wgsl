@@ -1,0 +1,37 @@
+// What attention_partial begins and ends with: its queries, and where its sums go.
+
+// One quad of a query row, rotated to its token's position and scaled.
+fn load_query(group: u32, row: u32, quad: u32, total_rows: u32) -> vec4f {
+  if (row >= total_rows) {
+    return vec4f(0.0);
+  }
+  let t = row / heads_per_group;
+  let head = group * heads_per_group + row % heads_per_group;
+  let base = (t * q_stride + q_offset + head * qk_dim) / 4u;
+  var value = q[base + quad];
+  if (quad >= ROPE_START && quad < ROPE_START + 2u * HALF) {
+    let within = quad - ROPE_START;
+    let second_half = within >= HALF;
+    let partner = q[base + select(quad + HALF, quad - HALF, second_half)];
+    let pair = select(within, within - HALF, second_half) * 4u;
+    value = rotate4(step.position + t, pair, value, partner, second_half);
+  }
+  return value * softmax_scale;
+}
+
+fn write_sum(split: u32, group: u32, row: u32, quad: u32, sum: vec4f, highest: f32, total: f32, total_rows: u32) {
+  if (row >= total_rows) {
+    return;
+  }
+  let t = row / heads_per_group;
+  let head = group * heads_per_group + row % heads_per_group;
+  if (step.num_splits == 1u) {
+    out[t * (out_stride / 4u) + head * V_QUADS + quad] = sum / total;
+    return;
+  }
+  let base = ((split * step.num_tokens + t) * num_heads + head) * (V_QUADS + 1u);
+  partials[base + quad] = sum;
+  if (quad == 0u) {
+    partials[base + V_QUADS] = vec4f(highest, total, 0.0, 0.0);
+  }
+}
