@@ -33,8 +33,8 @@ export async function calibrationRows(
     const length = Math.min(ROW_TOKENS, checkpoint.config.max_position_embeddings);
     rows.push(...textWindows(tokenizer, text, length, undefined).windows);
   }
-  const most =
-    args.number('calibration-tokens') ?? Math.max(DEFAULT_TOKENS, path === undefined ? Infinity : 0);
+  // Rows that were made for calibration are all meant; of a text, some are enough.
+  const most = args.number('calibration-tokens') ?? (path === undefined ? Infinity : DEFAULT_TOKENS);
   let tokens = 0;
   return rows.filter(({ length }) => (tokens += length) <= most || tokens === length);
 }

@@ -1,6 +1,10 @@
 import { groupsOf } from '../core/packed.ts';
 import type { WeightFormat } from '../core/packed.ts';
+import { readonly, uniform, writable } from '../gpu/kernel.ts';
+import type { Binding } from '../gpu/kernel.ts';
 import { bool, u32 } from '../gpu/link.ts';
+import { STEP_BYTES } from '../gpu/step.ts';
+import type { Step } from '../gpu/step.ts';
 import type { Constant } from '../gpu/link.ts';
 import { weightBytes } from './parts.ts';
 
@@ -50,4 +54,29 @@ export function refuseLinear(dims: LinearDims): string | null {
     return `x_stride: expected a multiple of 4 that holds ${dims.in_dim} elements padded to 32, got ${dims.x_stride}`;
   }
   return null;
+}
+
+type ProductParts = Parameters<typeof linearBytes>[1];
+
+/** Bindings of a product of the matrix with all tokens of a step. */
+export function productBindings(
+  dims: LinearDims,
+  parts: ProductParts,
+): Record<'weight' | 'scales' | 'x' | 'bias' | 'out' | 'step', Binding> {
+  const bytes = linearBytes(dims, parts);
+  const before = dims.max_tokens - 1;
+  return {
+    weight: readonly(bytes.weight),
+    scales: readonly(bytes.scales),
+    x: readonly(before * dims.x_stride * 4 + bytes.x),
+    bias: readonly(bytes.bias),
+    out: writable(before * dims.out_stride * 4 + bytes.out),
+    step: uniform(STEP_BYTES),
+  };
+}
+
+/** What such a product reads and writes at least. */
+export function productBytes(dims: LinearDims, { num_tokens }: Step, parts: ProductParts): number {
+  const bytes = linearBytes(dims, parts);
+  return bytes.weight + bytes.scales + bytes.bias + num_tokens * (bytes.x + bytes.out);
 }

@@ -1,8 +1,7 @@
 import source from '../../shaders/matmul_tiled.wgsl?raw';
-import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
+import { defineKernel } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
-import { STEP_BYTES } from '../gpu/step.ts';
-import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
+import { linearConstants, productBindings, productBytes, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
 import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT, WRITE_ROWS } from './parts.ts';
 
@@ -34,25 +33,11 @@ export const matmul_tiled = defineKernel({
     QUADS: u32(dims.QUADS),
     TILE_K: u32(TILE_K[dims.QUADS]),
   }),
-  bindings: (dims, parts) => {
-    const bytes = linearBytes(dims, parts);
-    const before = dims.max_tokens - 1;
-    return {
-      weight: readonly(bytes.weight),
-      scales: readonly(bytes.scales),
-      x: readonly(before * dims.x_stride * 4 + bytes.x),
-      bias: readonly(bytes.bias),
-      out: writable(before * dims.out_stride * 4 + bytes.out),
-      step: uniform(STEP_BYTES),
-    };
-  },
+  bindings: (dims: MatmulTiledDims, parts) => productBindings(dims, parts),
   grid: (dims) => (step) => {
     const side = 64 * dims.QUADS;
     return [Math.ceil(dims.out_dim / side), Math.ceil(step.num_tokens / side), 1];
   },
   refuse: (dims) => refuseLinear(dims),
-  bytesMoved: (dims, step, parts) => {
-    const bytes = linearBytes(dims, parts);
-    return bytes.weight + bytes.scales + bytes.bias + step.num_tokens * (bytes.x + bytes.out);
-  },
+  bytesMoved: (dims: MatmulTiledDims, step, parts) => productBytes(dims, step, parts),
 });
