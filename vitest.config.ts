@@ -1,10 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-/** cpu: plain Node. gpu: Node with Dawn. browser: Chromium and Firefox driven from Node, on the built files. */
+/**
+ * cpu: plain Node. gpu: Node with Dawn. browser: Chromium and Firefox driven from Node, on the built files. Files of the first
+ * two run two at a time, since most of their time one core compiles shaders; a browser then has the machine to itself.
+ */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'cpu', include: ['test/cpu/**/*.test.ts'], environment: 'node', testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'cpu',
+          include: ['test/cpu/**/*.test.ts'],
+          environment: 'node',
+          testTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
       {
         test: {
           name: 'gpu',
@@ -12,6 +23,7 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 600_000,
           hookTimeout: 120_000,
+          maxWorkers: 2,
         },
       },
       {
@@ -22,6 +34,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -49,6 +49,22 @@ export function readGolden(folder: string, longest = Infinity): Golden {
   return { ...golden, logits: golden.logits.filter(({ position }) => position < longest) };
 }
 
+/** For software GPUs: the first prompt and the one whose answer ends, and 64 of the teacher-forced positions. */
+export function shortened({ greedy, logits, argmax }: Golden): Golden {
+  const kept = greedy.filter((_, i) => i === 0 || i === greedy.length - 1);
+  const starts = kept.map(({ prompt }) => prompt.join(','));
+  return {
+    greedy: kept,
+    logits: logits.filter(({ ids }) => starts.some((start) => ids.join(',').startsWith(start))),
+    argmax: argmax && { ids: argmax.ids.slice(0, 64), next: argmax.next.slice(0, 64) },
+  };
+}
+
+/** Ids that the greedy paths have, no more than `most` of each. */
+export function idsOf({ greedy }: Golden, most = Infinity): number {
+  return greedy.reduce((sum, { next }) => sum + Math.min(most, next.length), 0);
+}
+
 function toGolden(json: unknown): Golden {
   if (has<RandomGolden>(json, 'input_ids')) {
     const { input_ids: ids, greedy_prompt: prompt = ids, greedy, logits } = json;

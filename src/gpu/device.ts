@@ -17,6 +17,8 @@ export interface GpuInfo {
   /** True for SwiftShader, lavapipe and the like: right, but slow. */
   readonly software: boolean;
   readonly features: readonly string[];
+  /** Threads that a subgroup has at least; 0: no subgroups. */
+  readonly subgroupSize: number;
 }
 
 /** Kernels stay within WebGPU's default of 8 storage buffers; memory limits are taken as high as the adapter offers. */
@@ -26,8 +28,8 @@ const RAISED_LIMITS = [
   'maxComputeWorkgroupStorageSize',
 ] as const;
 
-/** Taken where they are offered; nothing but measurements needs them. */
-const OPTIONAL_FEATURES = ['timestamp-query'] as const;
+/** Taken where they are offered: measurements need the first, and the second makes decoding faster. */
+const OPTIONAL_FEATURES = ['timestamp-query', 'subgroups'] as const;
 
 const NO_WEBGPU_HINT =
   'Use a browser with WebGPU (Chrome or Edge 113+, Safari 26+, Firefox 141+) over https or localhost, with hardware acceleration on.';
@@ -98,5 +100,6 @@ function describe(adapter: GPUAdapter): GpuInfo {
     description,
     software: adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software/.test(text),
     features: [...adapter.features].toSorted(),
+    subgroupSize: adapter.features.has('subgroups') ? (adapter.info.subgroupMinSize ?? 0) : 0,
   };
 }

@@ -35,6 +35,8 @@ export interface Kernel<
 > {
   readonly name: string;
   readonly source: string;
+  /** What the device must have; `enable` in the source says the same to the compiler. */
+  readonly feature?: 'subgroups';
   /** Files that are always part of the module, e.g. the Step struct. */
   readonly includes: readonly SourceFile[];
   readonly parts: Parts;

@@ -21,6 +21,8 @@ export interface LinkedModule {
   locate(line: number): string;
 }
 
+const DIRECTIVE = /^enable \w+;$/gm;
+
 /** Module scope of WGSL does not depend on order, so a part may use constants and bindings of the body and vice versa. */
 export function link(
   constants: Readonly<Record<string, Constant>>,
@@ -29,11 +31,13 @@ export function link(
   const prelude = Object.entries(constants).map(
     ([name, constant]) => `const ${name} = ${literal(name, constant)};`,
   );
-  const lines = [...prelude];
+  // Directives come first in a module. Their own lines stay, empty, so that lines of a file keep their numbers.
+  const directives = files.flatMap(({ text }) => text.match(DIRECTIVE) ?? []);
+  const lines = [...new Set(directives), ...prelude];
   const segments: { readonly name: string; readonly firstLine: number }[] = [];
   for (const { name, text } of files) {
     segments.push({ name, firstLine: lines.length + 1 });
-    lines.push(...text.trimEnd().split('\n'));
+    lines.push(...text.replace(DIRECTIVE, '').trimEnd().split('\n'));
   }
   return {
     code: `${lines.join('\n')}\n`,

@@ -2,7 +2,9 @@ import source from '../../shaders/attention_partial.wgsl?raw';
 import { cacheBytes, cacheBytesPerToken } from '../core/cache_rows.ts';
 import type { CacheFormat, CacheShape } from '../core/cache_rows.ts';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
+import type { Binding } from '../gpu/kernel.ts';
 import { f32, u32 } from '../gpu/link.ts';
+import type { Constant } from '../gpu/link.ts';
 import type { Step } from '../gpu/step.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { attentionTuning, tilePitch, tileSlots, valueParts, workgroupBytes } from './attention_tuning.ts';
@@ -57,26 +59,11 @@ export const attention_partial = defineKernel({
   source,
   includes: [STEP, ROTATE, ATTENTION_ENDS],
   parts: { cache: CACHE, row: ROW },
-  constants: (dims: AttentionDims, { cache, row }) => {
+  constants: (dims: AttentionDims, parts) => {
     const tuning = attentionTuning(dims);
     const { BLOCKS, LANES, TILE } = tuning;
     return {
-      ...cacheConstants(dims, cache),
-      heads_per_group: u32(dims.heads_per_group),
-      num_heads: u32(dims.groups * dims.heads_per_group),
-      qk_offset: u32(dims.qk_offset),
-      qk_dim: u32(dims.qk_dim),
-      v_offset: u32(dims.v_offset),
-      v_dim: u32(dims.v_dim),
-      load_dim: u32(row === 'recon' ? dims.row_dim : dims.staged_dim),
-      rope_offset: u32(dims.rope_offset),
-      rope_dim: u32(dims.rope_dim),
-      key_rope_offset: u32(dims.key_rope_offset),
-      rope_frequencies: u32(dims.rope_frequencies),
-      softmax_scale: f32(dims.softmax_scale),
-      q_stride: u32(dims.q_stride),
-      q_offset: u32(dims.q_offset),
-      out_stride: u32(dims.out_stride),
+      ...attentionConstants(dims, parts),
       BLOCKS: u32(BLOCKS),
       LANES: u32(LANES),
       TILE: u32(TILE),
@@ -86,20 +73,7 @@ export const attention_partial = defineKernel({
       ITEMS: u32(Math.ceil(dims.v_dim / 4 / LANES)),
     };
   },
-  bindings: (dims, { cache, row }) => {
-    const heads = dims.groups * dims.heads_per_group;
-    const before = dims.max_tokens - 1;
-    return {
-      q: readonly((before * dims.q_stride + dims.q_offset + heads * dims.qk_dim) * 4),
-      cache: readonly(cacheBytes(dims, cache)),
-      rope_table: readonly(dims.max_len * dims.rope_frequencies * 8),
-      rope_pairs: readonly(dims.rope_dim * 2),
-      rope_map: readonly(ropeMapBytes(dims, row)),
-      out: writable((before * dims.out_stride + heads * dims.v_dim) * 4),
-      partials: writable(partialsBytes(dims)),
-      step: uniform(STEP_BYTES),
-    };
-  },
+  bindings: attentionBindings,
   grid: (dims) => {
     const rows = attentionRows(dims);
     return (step) => [
@@ -109,28 +83,83 @@ export const attention_partial = defineKernel({
     ];
   },
   refuse: (dims, { row }) => {
-    const fours = [dims.row_dim, dims.split_dim, dims.qk_offset, dims.qk_dim, dims.v_offset, dims.v_dim];
-    fours.push(dims.rope_offset, dims.key_rope_offset, dims.q_stride, dims.q_offset, dims.out_stride);
-    if (fours.some((n) => n % 4 !== 0))
-      return `dims, offsets and strides: expected multiples of 4, got ${fours.join(', ')}`;
-    if (dims.rope_dim % 8 !== 0) return `rope_dim: expected a multiple of 8, got ${dims.rope_dim}`;
-    const staged = stagedDim(row, dims.row_dim, dims.rope_dim);
-    if (dims.staged_dim !== staged)
-      return `staged_dim of row ${row}: expected ${staged}, got ${dims.staged_dim}`;
-    if (dims.qk_offset + dims.qk_dim > staged || dims.v_offset + dims.v_dim > staged)
-      return `K and V: expected to lie within the staged row of ${staged}`;
+    const reason = refuseAttention(dims, row);
+    if (reason !== null) return reason;
     const bytes = workgroupBytes(dims, attentionTuning(dims));
     return bytes > dims.adapter.workgroupBytes
-      ? `rows of ${staged} values and queries of ${dims.qk_dim} need ${bytes} bytes of workgroup memory, the device has ${dims.adapter.workgroupBytes}`
+      ? `rows of ${dims.staged_dim} values and queries of ${dims.qk_dim} need ${bytes} bytes of workgroup memory, the device has ${dims.adapter.workgroupBytes}`
       : null;
   },
-  bytesMoved: (dims, step, { cache, row }) => attentionBytes(dims, step, cache) + ropeMapBytes(dims, row),
+  bytesMoved: attentionBytes,
 });
 
+/** What attention_partial and attention_decode have in common. */
+
+interface AttentionParts {
+  readonly cache: CacheFormat;
+  readonly row: RowForm;
+}
+
+export function attentionConstants(
+  dims: AttentionDims,
+  { cache, row }: AttentionParts,
+): Record<string, Constant> {
+  return {
+    ...cacheConstants(dims, cache),
+    heads_per_group: u32(dims.heads_per_group),
+    num_heads: u32(dims.groups * dims.heads_per_group),
+    qk_offset: u32(dims.qk_offset),
+    qk_dim: u32(dims.qk_dim),
+    v_offset: u32(dims.v_offset),
+    v_dim: u32(dims.v_dim),
+    load_dim: u32(row === 'recon' ? dims.row_dim : dims.staged_dim),
+    rope_offset: u32(dims.rope_offset),
+    rope_dim: u32(dims.rope_dim),
+    key_rope_offset: u32(dims.key_rope_offset),
+    rope_frequencies: u32(dims.rope_frequencies),
+    softmax_scale: f32(dims.softmax_scale),
+    q_stride: u32(dims.q_stride),
+    q_offset: u32(dims.q_offset),
+    out_stride: u32(dims.out_stride),
+  };
+}
+
+export function attentionBindings(
+  dims: AttentionDims,
+  { cache, row }: AttentionParts,
+): Record<'q' | 'cache' | 'rope_table' | 'rope_pairs' | 'rope_map' | 'out' | 'partials' | 'step', Binding> {
+  const heads = dims.groups * dims.heads_per_group;
+  const before = dims.max_tokens - 1;
+  return {
+    q: readonly((before * dims.q_stride + dims.q_offset + heads * dims.qk_dim) * 4),
+    cache: readonly(cacheBytes(dims, cache)),
+    rope_table: readonly(dims.max_len * dims.rope_frequencies * 8),
+    rope_pairs: readonly(dims.rope_dim * 2),
+    rope_map: readonly(ropeMapBytes(dims, row)),
+    out: writable((before * dims.out_stride + heads * dims.v_dim) * 4),
+    partials: writable(partialsBytes(dims)),
+    step: uniform(STEP_BYTES),
+  };
+}
+
+export function refuseAttention(dims: AttentionDims, row: RowForm): string | null {
+  const fours = [dims.row_dim, dims.split_dim, dims.qk_offset, dims.qk_dim, dims.v_offset, dims.v_dim];
+  fours.push(dims.rope_offset, dims.key_rope_offset, dims.q_stride, dims.q_offset, dims.out_stride);
+  if (fours.some((n) => n % 4 !== 0))
+    return `dims, offsets and strides: expected multiples of 4, got ${fours.join(', ')}`;
+  if (dims.rope_dim % 8 !== 0) return `rope_dim: expected a multiple of 8, got ${dims.rope_dim}`;
+  const staged = stagedDim(row, dims.row_dim, dims.rope_dim);
+  if (dims.staged_dim !== staged)
+    return `staged_dim of row ${row}: expected ${staged}, got ${dims.staged_dim}`;
+  return dims.qk_offset + dims.qk_dim > staged || dims.v_offset + dims.v_dim > staged
+    ? `K and V: expected to lie within the staged row of ${staged}`
+    : null;
+}
+
 /** Each cache row is read once per group; queries, output and partial sums are small beside it. */
-function attentionBytes(dims: AttentionDims, step: Step, cache: CacheFormat): number {
+export function attentionBytes(dims: AttentionDims, step: Step, { cache, row }: AttentionParts): number {
   const heads = dims.groups * dims.heads_per_group;
   const rows = (step.position + step.num_tokens) * cacheBytesPerToken(dims, cache);
   const sums = step.num_splits === 1 ? heads * dims.v_dim : step.num_splits * heads * (dims.v_dim + 4);
-  return rows + step.num_tokens * (heads * dims.qk_dim + sums) * 4;
+  return rows + step.num_tokens * (heads * dims.qk_dim + sums) * 4 + ropeMapBytes(dims, row);
 }

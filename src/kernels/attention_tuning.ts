@@ -24,15 +24,21 @@ export interface AttentionAdapter {
   readonly software: boolean;
   /** maxComputeWorkgroupStorageSize */
   readonly workgroupBytes: number;
+  /** Threads that a subgroup has at least; 0: no subgroups. */
+  readonly subgroupSize: number;
 }
 
 /** What the tuning needs to know of a device. */
 export function adapterOf({ device, info }: Gpu): AttentionAdapter {
-  return { software: info.software, workgroupBytes: device.limits.maxComputeWorkgroupStorageSize };
+  return {
+    software: info.software,
+    workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+    subgroupSize: info.subgroupSize,
+  };
 }
 
 /** WebGPU's smallest device. */
-export const DEFAULT_ADAPTER: AttentionAdapter = { software: false, workgroupBytes: 16384 };
+export const DEFAULT_ADAPTER: AttentionAdapter = { software: false, workgroupBytes: 16384, subgroupSize: 0 };
 
 /** Leaves room for several workgroups on a core of a GPU. */
 const COMFORTABLE_BYTES = 20480;

@@ -1,6 +1,7 @@
 import { argmax_final } from './argmax_final.ts';
 import { argmax_partial } from './argmax_partial.ts';
 import { attention_combine } from './attention_combine.ts';
+import { attention_decode } from './attention_decode.ts';
 import { attention_partial } from './attention_partial.ts';
 import { attention_reach } from './attention_reach.ts';
 import { attention_spread } from './attention_spread.ts';
@@ -25,6 +26,7 @@ export const KERNELS = {
   argmax_final,
   argmax_partial,
   attention_combine,
+  attention_decode,
   attention_partial,
   attention_reach,
   attention_spread,

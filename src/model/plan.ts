@@ -8,6 +8,7 @@ import { STEP_BYTES } from '../gpu/step.ts';
 import type { Step } from '../gpu/step.ts';
 import { argmax_final } from '../kernels/argmax_final.ts';
 import { argmax_partial, argmaxSlices } from '../kernels/argmax_partial.ts';
+import type { AttentionAdapter } from '../kernels/attention_tuning.ts';
 import { partialsBytes } from '../kernels/attention_partial.ts';
 import { count_tokens } from '../kernels/count_tokens.ts';
 import { stride } from '../kernels/parts.ts';
@@ -55,10 +56,7 @@ export interface PlanOptions {
   readonly promptLogits: boolean;
   /** Positions behind the context that steps in flight may touch before the host stops them. */
   readonly spare: number;
-  /** A software adapter: kernels are tuned for few threads and few barriers. */
-  readonly software: boolean;
-  /** maxComputeWorkgroupStorageSize of the device. */
-  readonly workgroupBytes: number;
+  readonly adapter: AttentionAdapter;
 }
 
 export function buildPlan(
@@ -70,17 +68,16 @@ export function buildPlan(
   options: PlanOptions,
 ): Plan {
   const { hidden_size, intermediate_size, num_attention_heads, head_dim, vocab_size } = config;
-  const { cacheFormat, chunk, spare } = options;
+  const { cacheFormat, chunk, spare, adapter } = options;
   // Steps in flight beyond the end of the context write rows too: they land in the spare rows.
   const max_len = options.max_len + spare;
   const context = max_len + 1;
-  const { software, workgroupBytes } = options;
   const layouts = layers.map(({ attention }) =>
     attentionLayout(config, attention, {
       max_len,
       max_tokens: chunk,
       format: cacheFormat,
-      adapter: { software, workgroupBytes },
+      adapter,
     }),
   );
   const widest = (of: (layout: AttentionLayout) => number): number =>
@@ -129,7 +126,7 @@ export function buildPlan(
     state,
     cacheFormat,
     context,
-    software,
+    adapter.software,
   );
   let allBytes = 0;
   let kvBytesPerToken = 0;
@@ -151,7 +148,7 @@ export function buildPlan(
   const scores = buffers.storage('scores', vocab_size * 4);
   const { logits, tokens, counts, step, sampling } = state;
   const dims = { vocab_size, context };
-  const split = cacheSplitter(layouts.map(({ attend }) => attend));
+  const split = cacheSplitter(layouts);
   const decode = [...builder.embed(ends, 1), ...blocks.flatMap((b) => b.decode)];
   const head = builder.head(ends);
   const greedy = [

@@ -1,8 +1,6 @@
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
-import { attention_combine } from '../kernels/attention_combine.ts';
-import { attention_partial } from '../kernels/attention_partial.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import { matmul } from '../kernels/matmul.ts';
@@ -12,6 +10,7 @@ import { stride } from '../kernels/parts.ts';
 import type { OUTPUT } from '../kernels/parts.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
 import { store_rows } from '../kernels/store_rows.ts';
+import { attendDispatches } from './attend.ts';
 import type { AttentionLayout } from './attention.ts';
 import type { PlanState } from './plan_state.ts';
 import type { DeviceEnds, DeviceLayer, DeviceLinear } from './weights.ts';
@@ -201,10 +200,11 @@ export class PlanBuilder {
     const { step } = this.#state;
     const rope_table = this.#ropeTable;
     const format = this.#cacheFormat;
-    const attend = { ...layout.attend, max_tokens: tokens };
+    const { attend } = layout;
     const isMla = attention.form === 'mla';
     const q = isMla ? q_latent : qkv;
     const rope_map = (isMla ? attention.rope_map : null) ?? this.#unused;
+    const buffers = { q, cache, rope_table, rope_pairs, rope_map, out: attended, partials, step };
     const core = [
       this.#pipelines.dispatch(
         store_rows,
@@ -213,20 +213,7 @@ export class PlanBuilder {
         { kv: qkv, rope_table, rope_pairs, cache, step },
         `${label}.store_rows`,
       ),
-      this.#pipelines.dispatch(
-        attention_partial,
-        attend,
-        { cache: format, row: layout.row },
-        { q, cache, rope_table, rope_pairs, rope_map, out: attended, partials, step },
-        `${label}.attention`,
-      ),
-      this.#pipelines.dispatch(
-        attention_combine,
-        attend,
-        {},
-        { partials, out: attended, step },
-        `${label}.combine`,
-      ),
+      ...attendDispatches(this.#pipelines, layout, tokens, format, buffers, label),
     ];
     if (!isMla) return core;
     const per = { num_heads: num_attention_heads, heads_per_group: num_attention_heads / attention.groups };

@@ -1,6 +1,7 @@
 import type { Step } from '../gpu/step.ts';
+import { decodeTuning } from '../kernels/attention_decode.ts';
 import { attentionRows } from '../kernels/attention_partial.ts';
-import type { AttentionDims } from '../kernels/attention_partial.ts';
+import type { AttentionLayout } from './attention.ts';
 
 /** num_splits * num_tokens at most, where attention is split: bounds the buffer of partial sums. */
 export const MAX_PARTIALS = 256;
@@ -20,15 +21,19 @@ export type Split = Pick<Step, 'num_splits' | 'split_len'>;
  * than there is room for. A step has one split for all layers, so the layer that has the fewest workgroups decides.
  */
 export function cacheSplitter(
-  layers: readonly AttentionDims[],
+  layers: readonly Pick<AttentionLayout, 'attend' | 'row'>[],
 ): (position: number, num_tokens: number) => Split {
   // In decode a workgroup has fewer pairs than in prefill.
-  const shapes = layers.map((dims) => ({
-    groups: dims.groups,
-    heads: dims.heads_per_group,
-    decode: attentionRows({ ...dims, max_tokens: 1 }),
-    prefill: attentionRows(dims),
-  }));
+  const shapes = layers.map(({ attend, row }) => {
+    const one = { ...attend, max_tokens: 1 };
+    const tuning = decodeTuning(one, row);
+    return {
+      groups: attend.groups,
+      heads: attend.heads_per_group,
+      decode: tuning ? tuning.HEADS * tuning.BLOCKS : attentionRows(one),
+      prefill: attentionRows(attend),
+    };
+  });
   return (position, num_tokens) => {
     const rows = position + num_tokens;
     const blocks = shapes.reduce((fewest, { groups, heads, decode, prefill }) => {

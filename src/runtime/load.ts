@@ -7,6 +7,7 @@ import type { Checkpoint } from '../formats/checkpoint.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
+import { adapterOf } from '../kernels/attention_tuning.ts';
 import { stride } from '../kernels/parts.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
@@ -114,8 +115,7 @@ export async function loadDecoder(
         chunk: chunkSize(gpu, contextLength, options.promptLogits ? config.vocab_size : 0),
         promptLogits: options.promptLogits,
         spare: options.spare,
-        software: gpu.info.software,
-        workgroupBytes: gpu.device.limits.maxComputeWorkgroupStorageSize,
+        adapter: adapterOf(gpu),
       }),
     );
     await pipelines.compileAll((loaded, count) =>

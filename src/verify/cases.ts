@@ -1,5 +1,5 @@
 import type { KernelName } from '../kernels/index.ts';
-import { attentionCases, combineCases } from './cases/attention.ts';
+import { attentionCases, combineCases, decodeCases } from './cases/attention.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
 import { momentsCases } from './cases/moments.ts';
@@ -14,6 +14,7 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   argmax_final: argmaxFinalCases,
   argmax_partial: argmaxPartialCases,
   attention_combine: combineCases,
+  attention_decode: decodeCases,
   attention_partial: attentionCases,
   attention_reach: reachCases,
   attention_spread: spreadCases,

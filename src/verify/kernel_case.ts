@@ -33,6 +33,8 @@ export interface Expected {
 export interface KernelCase {
   readonly name: string;
   readonly step: Step;
+  /** Threads that a subgroup of the device must have; 0: none is needed. */
+  readonly subgroupSize: number;
   /** Contents before the dispatch; `step` is filled in by the runner. */
   readonly buffers: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>;
   readonly expected: Readonly<Record<string, Expected>>;
@@ -43,6 +45,7 @@ export interface KernelCase {
 
 interface CaseInput<D, P extends Readonly<Record<string, PartVariants>>, N extends string> {
   readonly name: string;
+  readonly subgroupSize?: number;
   readonly dims: D;
   readonly parts: PartChoice<P>;
   readonly step?: Partial<Step>;
@@ -55,10 +58,14 @@ export function kernelCase<
   D extends object,
   P extends Readonly<Record<string, PartVariants>>,
   N extends string,
->(kernel: Kernel<D, P, N>, { name, dims, parts, step, buffers, expected }: CaseInput<D, P, N>): KernelCase {
+>(
+  kernel: Kernel<D, P, N>,
+  { name, subgroupSize = 0, dims, parts, step, buffers, expected }: CaseInput<D, P, N>,
+): KernelCase {
   const variants = Object.values<string>(parts);
   return {
     name: [name, ...variants].join(' '),
+    subgroupSize,
     step: { position: 0, num_tokens: 1, num_splits: 1, split_len: 0, ...step },
     buffers,
     expected: definedOf(expected),

@@ -3,7 +3,7 @@ import { openGpu } from '../gpu/device.ts';
 import type { GpuInfo } from '../gpu/device.ts';
 import { KERNEL_NAMES } from '../kernels/index.ts';
 import type { KernelName } from '../kernels/index.ts';
-import { verifyKernels } from './run.ts';
+import { casesLeftOut, verifyKernels } from './run.ts';
 import type { CaseResult } from './run.ts';
 
 export interface Verification {
@@ -13,6 +13,8 @@ export interface Verification {
   /** Cases of the kernel at hand: done so far, and in all; 0 and 0 when it has just begun. */
   readonly now: { readonly kernel: KernelName; readonly done: number; readonly total: number } | null;
   readonly cases: readonly CaseResult[];
+  /** Cases that need larger subgroups than this device has, of kernels so far; it uses other kernels instead. */
+  readonly leftOut: Readonly<Partial<Record<KernelName, number>>>;
 }
 
 /**
@@ -29,14 +31,18 @@ export async function verifyDevice(
   const kernels = names === null ? KERNEL_NAMES : names.map(kernelNamed);
   const gpu = await openGpu(webgpu);
   const cases: CaseResult[] = [];
+  const leftOut: Partial<Record<KernelName, number>> = {};
   const soFar = (now: Verification['now']): Verification => ({
     adapter: gpu.info,
     kernels,
     now,
     cases: [...cases],
+    leftOut: { ...leftOut },
   });
   try {
     for (const kernel of kernels) {
+      const missing = casesLeftOut(kernel, gpu.device);
+      if (missing > 0) leftOut[kernel] = missing;
       onProgress(soFar({ kernel, done: 0, total: 0 }));
       await verifyKernels(gpu.device, [kernel], (result, done, total) => {
         throwIfAborted(signal);

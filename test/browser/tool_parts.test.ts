@@ -46,9 +46,17 @@ describe('the plot', () => {
 
 describe('what came of the kernels', () => {
   const verification: Verification = {
-    adapter: { vendor: 'v', architecture: 'a', description: '', software: false, features: [] },
+    adapter: {
+      vendor: 'v',
+      architecture: 'a',
+      description: '',
+      software: false,
+      features: [],
+      subgroupSize: 4,
+    },
     kernels: ['matvec', 'rms_norm', 'sample'],
     now: { kernel: 'rms_norm', done: 1, total: 3 },
+    leftOut: {},
     cases: [
       { kernel: 'matvec', case: 'one', error: 1e-6, tolerance: 2e-5, passed: true, worst: '' },
       {

@@ -6,6 +6,7 @@ import type { ModelConfig } from '../../src/core/config.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention, LatentForm } from '../../src/core/layers.ts';
 import { Buffers } from '../../src/gpu/buffers.ts';
 import { Pipelines } from '../../src/gpu/pipelines.ts';
+import { adapterOf } from '../../src/kernels/attention_tuning.ts';
 import { buildPlan } from '../../src/model/plan.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { WeightUploader } from '../../src/model/weights.ts';
@@ -49,8 +50,7 @@ async function build(
     chunk: 8,
     promptLogits: true,
     spare: 1,
-    software: true,
-    workgroupBytes: 16384,
+    adapter: adapterOf(await testGpu()),
   });
   return { plan, pipelines };
 }

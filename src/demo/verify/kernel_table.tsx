@@ -9,6 +9,7 @@ const STATE_NAMES: Readonly<Record<KernelView['state'], string>> = {
   running: 'running',
   passed: 'passed',
   failed: 'failed',
+  'left out': 'not for this device',
 };
 
 /** A line for each kernel, which opens to its cases; those that failed are open from the start. */
@@ -37,17 +38,21 @@ function StateMark({ state }: { state: KernelView['state'] }): ComponentChildren
     <span class="kernel-mark" title={STATE_NAMES[state]}>
       {state === 'passed' && <Icon name="check" />}
       {state === 'failed' && <Icon name="warning" />}
-      {(state === 'running' || state === 'waiting') && <span class="kernel-dot" aria-hidden="true" />}
+      {(state === 'running' || state === 'waiting' || state === 'left out') && (
+        <span class="kernel-dot" aria-hidden="true" />
+      )}
       <span class="unseen">{STATE_NAMES[state]}</span>
     </span>
   );
 }
 
-function countOf({ state, done, total, cases }: KernelView): string {
+function countOf({ state, done, total, cases, leftOut }: KernelView): string {
   if (state === 'waiting' && done === 0) return '';
+  if (state === 'left out') return 'needs larger subgroups';
   const failed = cases.filter(({ passed }) => !passed).length;
-  if (failed > 0) return `${failed} of ${done} failed`;
-  return total === null || total === done ? `${done} passed` : `${done} of ${total}`;
+  const others = leftOut > 0 ? `, ${leftOut} need larger subgroups` : '';
+  if (failed > 0) return `${failed} of ${done} failed${others}`;
+  return total === null || total === done ? `${done} passed${others}` : `${done} of ${total}`;
 }
 
 /** How much of the tolerance the worst case takes. */

@@ -35,31 +35,42 @@ export function resultOf({ adapter, cases }: Verification): VerifyResult {
 /** A kernel and what came of its cases so far. */
 export interface KernelView {
   readonly kernel: string;
-  readonly state: 'waiting' | 'running' | 'passed' | 'failed';
+  readonly state: 'waiting' | 'running' | 'passed' | 'failed' | 'left out';
   readonly done: number;
   /** null before it is known. */
   readonly total: number | null;
   /** The case that came nearest to its tolerance, or went furthest beyond. */
   readonly worst: CaseResult | null;
   readonly cases: readonly CaseResult[];
+  /** Cases for larger subgroups than this device has. */
+  readonly leftOut: number;
 }
 
-export function kernelViews({ kernels, now, cases }: Verification, running: boolean): readonly KernelView[] {
+export function kernelViews(
+  { kernels, now, cases, leftOut }: Verification,
+  running: boolean,
+): readonly KernelView[] {
   return kernels.map((kernel) => {
     const own = cases.filter((one) => one.kernel === kernel);
     const current = now?.kernel === kernel ? now : null;
-    const begun = own.length > 0 || current !== null;
+    const missing = leftOut[kernel] ?? 0;
+    const begun = own.length > 0 || current !== null || missing > 0;
     const over = begun && (current === null || (current.total > 0 && current.done === current.total));
     const failed = own.some(({ passed }) => !passed);
     return {
       kernel,
-      state: failed ? 'failed' : over ? 'passed' : begun && running ? 'running' : 'waiting',
+      state: failed ? 'failed' : over ? endOf(own.length) : begun && running ? 'running' : 'waiting',
       done: own.length,
       total: over ? own.length : (current?.total ?? 0) > 0 ? (current?.total ?? null) : null,
       worst: own.toSorted((a, b) => useOf(b) - useOf(a))[0] ?? null,
       cases: own,
+      leftOut: missing,
     };
   });
+}
+
+function endOf(run: number): 'passed' | 'left out' {
+  return run === 0 ? 'left out' : 'passed';
 }
 
 /** Share of the tolerance that the error takes; beyond 1 it failed. Exact cases take all or nothing. */
@@ -89,6 +100,9 @@ export function markdownOf(verification: Verification): string {
     const error = worst === null ? '' : `${figure(worst.error)} of ${figure(worst.tolerance)}`;
     return `| ${kernel} | ${good} | ${cases.length - good} | ${error} |`;
   });
+  const leftOut = Object.entries(verification.leftOut).map(
+    ([kernel, count]) => `- ${kernel}: ${count} cases need larger subgroups than this device has`,
+  );
   const failures = verification.cases
     .filter((one) => !one.passed)
     .map((one) => `- ${one.kernel}, ${one.case}: ${one.worst}`);
@@ -98,6 +112,7 @@ export function markdownOf(verification: Verification): string {
     '| kernel | passed | failed | worst error |',
     '|---|---:|---:|---:|',
     ...rows,
+    ...(leftOut.length > 0 ? ['', ...leftOut] : []),
     ...(failures.length > 0 ? ['', ...failures] : []),
     '',
   ].join('\n');

@@ -2,10 +2,13 @@ import type { CacheFormat } from '../../core/cache_rows.ts';
 import { CACHE_FORMATS } from '../../core/cache_rows.ts';
 import { cosSinTable } from '../../core/rope.ts';
 import { attention_combine as combineKernel } from '../../kernels/attention_combine.ts';
+import { attention_decode as decodeKernel } from '../../kernels/attention_decode.ts';
+import type { DecodeRow, DecodeTuning } from '../../kernels/attention_decode.ts';
 import { attention_partial as partialKernel } from '../../kernels/attention_partial.ts';
 import type { AttentionDims } from '../../kernels/attention_partial.ts';
 import { DEFAULT_ADAPTER } from '../../kernels/attention_tuning.ts';
 import type { AttentionAdapter } from '../../kernels/attention_tuning.ts';
+import type { Step } from '../../gpu/step.ts';
 import { attention_combine } from '../../reference/attention_combine.ts';
 import { attention_partial } from '../../reference/attention_partial.ts';
 import type { PartialAttention } from '../../reference/attention_partial.ts';
@@ -13,7 +16,7 @@ import { packCache, unpackCache } from '../../reference/cache_rows.ts';
 import type { StagedForm } from '../../reference/staged_row.ts';
 import type { Rope } from '../../reference/rotate.ts';
 import { kernelCase } from '../kernel_case.ts';
-import type { KernelCase } from '../kernel_case.ts';
+import type { Expected, KernelCase } from '../kernel_case.ts';
 import { Material } from '../material.ts';
 import { gqa, recon, reuse, strict } from './attention_shapes.ts';
 import type { FormShape } from './attention_shapes.ts';
@@ -61,9 +64,9 @@ const WIDE: readonly Shape[] = [
 ];
 
 /** Few threads; little workgroup memory, which SwiftShader compiles quickly, and small tiles. */
-const SOFTWARE: AttentionAdapter = { software: true, workgroupBytes: 4096 };
+const SOFTWARE: AttentionAdapter = { software: true, workgroupBytes: 4096, subgroupSize: 0 };
 /** A GPU's threads, in less memory than any has. */
-const SMALL_GPU: AttentionAdapter = { software: false, workgroupBytes: 8192 };
+const SMALL_GPU: AttentionAdapter = { software: false, workgroupBytes: 8192, subgroupSize: 0 };
 
 type Pair = readonly [number, number];
 type Triple = readonly [number, number, number];
@@ -93,6 +96,73 @@ function attentionCase(
   index: number,
   adapter: AttentionAdapter,
 ): KernelCase {
+  return kernelCase(partialKernel, {
+    name: `${one.name} (${one.tokens} at ${one.position})${adapter.software ? ' few threads,' : ''}`,
+    parts: { cache: format, row: one.form.row },
+    ...attentionInput(one, format, index, adapter),
+  });
+}
+
+/** What attention_decode does on its own: shares of rows that do not come out even, heads of several blocks, teams without a row. */
+// prettier-ignore
+const DECODE: readonly { readonly one: Shape; readonly tuning: DecodeTuning; readonly formats: readonly CacheFormat[] }[] = [
+  decode(shape('GQA', [3, 3], gqa(24), [1, 70, 3]), [4, 3, 1, 2], CACHE_FORMATS),
+  decode(shape('GQA, keys rotated late', [2, 3], gqa(40, 'rotate'), [1, 33, 1]), [4, 2, 2, 2], CACHE_FORMATS),
+  decode(shape('strict', [1, 9], strict(36, 24, 0), [1, 130, 2]), [4, 3, 3, 2], CACHE_FORMATS),
+  decode(shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [1, 100, 4]), [4, 5, 1, 4], ['f16']),
+  decode(shape('reuse', [1, 9], reuse(36, 24), [1, 130, 2]), [4, 5, 1, 2], CACHE_FORMATS),
+  decode(shape('first token', [1, 1], gqa(8), [1, 0, 1]), [4, 1, 1, 2], ['f32', 'int4']),
+  decode(shape('SmolLM2', [3, 3], gqa(64), [1, 199, 3]), [8, 3, 1, 16], ['f16']),
+  decode(shape('SmolLM2, a quarter', [1, 9], reuse(64, 32), [1, 199, 1]), [8, 3, 3, 4], ['f16', 'int4']),
+  decode(shape('SmolLM2, all of it', [1, 9], strict(192, 192, 192), [1, 65, 1]), [32, 5, 2, 2], ['f16']),
+];
+
+function decode(
+  one: Shape,
+  [LANES, HEADS, BLOCKS, TEAMS]: readonly [number, number, number, number],
+  formats: readonly CacheFormat[],
+): (typeof DECODE)[number] {
+  return { one, tuning: { LANES, HEADS, BLOCKS, TEAMS }, formats };
+}
+
+export function decodeCases(): KernelCase[] {
+  return DECODE.flatMap(({ one, tuning, formats }, index) =>
+    formats.map((format) => {
+      const { dims, ...input } = attentionInput(one, format, 100 + index, DEFAULT_ADAPTER);
+      const { LANES, HEADS, BLOCKS, TEAMS } = tuning;
+      return kernelCase(decodeKernel, {
+        name: `${one.name} (at ${one.position}) ${LANES} lanes, ${BLOCKS} x ${HEADS} heads, ${TEAMS} teams,`,
+        subgroupSize: LANES,
+        dims: { ...dims, tuning },
+        parts: { cache: format, row: decodeRow(one.form) },
+        ...input,
+      });
+    }),
+  );
+}
+
+function decodeRow({ row }: FormShape): DecodeRow {
+  if (row === 'recon') throw new RangeError('attention_decode does not read recon');
+  return row;
+}
+
+interface AttentionInput {
+  readonly dims: AttentionDims;
+  readonly step: Step;
+  readonly buffers: Record<
+    'q' | 'cache' | 'rope_table' | 'rope_pairs' | 'rope_map' | 'out' | 'partials',
+    ArrayBufferView<ArrayBuffer>
+  >;
+  readonly expected: { readonly out: Expected } | { readonly partials: Expected };
+}
+
+/** Dims, buffers and the twin's values of one shape. */
+function attentionInput(
+  one: Shape,
+  format: CacheFormat,
+  index: number,
+  adapter: AttentionAdapter,
+): AttentionInput {
   const { form, tokens, position, splits } = one;
   const [groups, heads_per_group] = one.heads;
   const { row_dim, qk_dim, v_dim, rope_offset, rope_dim, key_rope_offset } = form;
@@ -128,7 +198,7 @@ function attentionCase(
       staged,
     ),
   );
-  const { row, ...formDims } = form;
+  const { row: _, ...formDims } = form;
   const dims: AttentionDims = {
     ...formDims,
     groups,
@@ -144,10 +214,8 @@ function attentionCase(
     adapter,
   };
   const out = attention_combine(parts, v_dim);
-  return kernelCase(partialKernel, {
-    name: `${one.name} (${tokens} at ${position})${adapter.software ? ' few threads,' : ''}`,
+  return {
     dims,
-    parts: { cache: format, row },
     step: { position, num_tokens: tokens, num_splits: splits, split_len },
     buffers: {
       q: strided,
@@ -162,7 +230,7 @@ function attentionCase(
       splits === 1
         ? { out: { as: 'f32', values: out, tolerance: 'f32' } }
         : { partials: { as: 'f32', values: partialsLayout(parts, v_dim), tolerance: 'f32' } },
-  });
+  };
 }
 
 /** What the twin needs to know of the form, and the same as the kernel's rope_map. */

@@ -1,12 +1,30 @@
 import { describe, expect, test } from 'vitest';
 import { cacheBytes, cacheBytesPerToken } from '../../../src/core/cache_rows.ts';
+import { decodeTuning } from '../../../src/kernels/attention_decode.ts';
+import type { AttentionDims } from '../../../src/kernels/attention_partial.ts';
 import { attentionTuning, workgroupBytes } from '../../../src/kernels/attention_tuning.ts';
+import type { RowForm } from '../../../src/kernels/parts.ts';
 import { cacheSplitter, MAX_PARTIALS } from '../../../src/model/split_cache.ts';
 import { gqa, recon, reuse, strict } from '../../../src/verify/cases/attention_shapes.ts';
 
 const ADAPTERS = [16384, 32768].flatMap((bytes) =>
-  [false, true].map((software) => ({ software, workgroupBytes: bytes })),
+  [false, true].map((software) => ({ software, workgroupBytes: bytes, subgroupSize: 0 })),
 );
+
+/** What these tests do not look at, and decoding. */
+const ONE = {
+  rope_frequencies: 1,
+  softmax_scale: 1,
+  q_stride: 0,
+  q_offset: 0,
+  out_stride: 0,
+  max_len: 1 << 17,
+  max_tokens: 1,
+  max_partials: MAX_PARTIALS,
+};
+
+type Layout = Parameters<typeof cacheSplitter>[0][number];
+const layout = ({ row, ...attend }: AttentionDims & { row: RowForm }): Layout => ({ attend, row });
 
 describe('attention', () => {
   test.each([
@@ -31,20 +49,26 @@ describe('attention', () => {
     }
   });
 
+  test.each([
+    ['SmolLM2', gqa(64), 3, 32, { LANES: 8, HEADS: 3, BLOCKS: 1, TEAMS: 16 }],
+    ['Qwen2-0.5B', gqa(64), 7, 32, { LANES: 8, HEADS: 4, BLOCKS: 2, TEAMS: 8 }],
+    ['SmolLM2, a quarter', strict(64, 32, 0), 9, 32, { LANES: 8, HEADS: 3, BLOCKS: 3, TEAMS: 4 }],
+    ['SmolLM2, all of it', strict(192, 192, 0), 9, 32, { LANES: 32, HEADS: 3, BLOCKS: 3, TEAMS: 2 }],
+    ['rows too wide for SwiftShader', gqa(128), 4, 4, null],
+    ['no subgroups', gqa(64), 3, 0, null],
+    ['recon', recon(64, 32), 9, 32, null],
+  ] as const)('decoding from registers: %s', (_, { row, ...form }, heads_per_group, subgroupSize, want) => {
+    const adapter = { software: false, workgroupBytes: 32768, subgroupSize };
+    const dims = { ...ONE, ...form, groups: 1, heads_per_group, adapter };
+    expect(decodeTuning(dims, row)).toEqual(want);
+    expect(decodeTuning({ ...dims, max_tokens: 2 }, row)).toBeNull();
+  });
+
   test('splits cover the cache, stay within the partial sums, and the layer with the fewest workgroups decides', () => {
-    const dims = {
-      rope_frequencies: 1,
-      softmax_scale: 1,
-      q_stride: 0,
-      q_offset: 0,
-      out_stride: 0,
-      max_len: 1 << 17,
-      max_tokens: 256,
-      max_partials: MAX_PARTIALS,
-      adapter: { software: false, workgroupBytes: 32768 },
-    };
-    const many = { ...dims, ...gqa(64), groups: 8, heads_per_group: 4 };
-    const one = { ...dims, ...reuse(64, 32), groups: 1, heads_per_group: 9 };
+    const adapter = { software: false, workgroupBytes: 32768, subgroupSize: 0 };
+    const dims = { ...ONE, max_tokens: 256, adapter };
+    const many = layout({ ...dims, ...gqa(64), groups: 8, heads_per_group: 4 });
+    const one = layout({ ...dims, ...reuse(64, 32), groups: 1, heads_per_group: 9 });
     const split = cacheSplitter([many, one]);
     for (const num_tokens of [1, 2, 63, 256]) {
       for (const position of [0, 100, 255, 256, 1000, 8191, 100_000]) {
