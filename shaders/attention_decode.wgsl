@@ -56,14 +56,39 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     highest[h] = MASKED;
   }
 
+  // What takes cosines and sines from one row of a team to its next: the table is then read for every fourth row only.
+  var strides: array<mat2x4f, max(1u, TURN_ITEMS)>;
+  for (var i = 0u; i < TURN_ITEMS; i++) {
+    let pair = turned_pair(min(lane + (TURN_FIRST + i) * LANES, LOAD_QUADS - 1u));
+    if (pair != UNTURNED) {
+      // The first row's sines are 0, its cosines the factor that some rope scalings give the whole table.
+      let size = turn4(0u, pair)[0];
+      let turn = turn4(min(TEAMS, max_len - 1u), pair);
+      strides[i] = mat2x4f(turn[0] / size, turn[1] / size);
+    }
+  }
+
   for (var first = start; first < end; first += 4u * TEAMS) {
     let n = vec4u(first + team) + vec4u(0u, TEAMS, 2u * TEAMS, 3u * TEAMS);
     let at = min(n, vec4u(end - 1u));
     var rows: array<mat4x4f, ITEMS>; // column r: of row r
     for (var i = 0u; i < ITEMS; i++) {
       let quad = min(lane + i * LANES, LOAD_QUADS - 1u);
-      rows[i] = mat4x4f(stage_quad(group, at.x, quad), stage_quad(group, at.y, quad),
-        stage_quad(group, at.z, quad), stage_quad(group, at.w, quad));
+      var a = mat2x4f();
+      var b = mat2x4f();
+      var c = mat2x4f();
+      var d = mat2x4f();
+      if (i >= TURN_FIRST && i < TURN_FIRST + TURN_ITEMS) {
+        let pair = turned_pair(quad);
+        if (pair != UNTURNED) {
+          a = turn4(at.x, pair);
+          b = turn_on(a, strides[i - TURN_FIRST]);
+          c = turn_on(b, strides[i - TURN_FIRST]);
+          d = turn_on(c, strides[i - TURN_FIRST]);
+        }
+      }
+      rows[i] = mat4x4f(stage_quad(group, at.x, quad, a), stage_quad(group, at.y, quad, b),
+        stage_quad(group, at.z, quad, c), stage_quad(group, at.w, quad, d));
     }
     for (var h = 0u; h < HEADS; h++) {
       var score = vec4f(0.0);
@@ -135,4 +160,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
       }
     }
   }
+}
+
+// Complex product of cosines and sines.
+fn turn_on(turn: mat2x4f, by: mat2x4f) -> mat2x4f {
+  return mat2x4f(turn[0] * by[0] - turn[1] * by[1], turn[1] * by[0] + turn[0] * by[1]);
 }

@@ -1,4 +1,5 @@
-// What attention_partial begins and ends with: its queries, and where its sums go.
+// What attention begins and ends with: its queries, and where its sums go.
+const UNTURNED = 0xffffffffu; // turned_pair: this quad of the staged row is not rotated
 
 // One quad of a query row, rotated to its token's position and scaled.
 fn load_query(group: u32, row: u32, quad: u32, total_rows: u32) -> vec4f {

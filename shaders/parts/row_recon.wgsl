@@ -1,6 +1,10 @@
 // Staged: [c_kv | rotate(rope_rebuild c_kv + bias)]; rope_map is rope_rebuild transposed, [kv_lora_rank, rope_dim], then the bias.
-fn stage_quad(group: u32, position: u32, quad: u32) -> vec4f {
+fn stage_quad(group: u32, position: u32, quad: u32, turn: mat2x4f) -> vec4f {
   return load_row4(group, position, quad);
+}
+
+fn turned_pair(quad: u32) -> u32 {
+  return UNTURNED;
 }
 
 // A thread makes 4 pairs of 4 rows: what it loads of the map serves all 4.

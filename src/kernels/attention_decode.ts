@@ -77,6 +77,13 @@ export interface AttentionDecodeDims extends AttentionDims {
   readonly tuning: DecodeTuning;
 }
 
+/** Items with quads that are rotated when they are read. */
+function turnedItems(dims: AttentionDecodeDims, row: DecodeRow): { first: number; count: number } {
+  if (row === 'plain' || dims.rope_dim === 0) return { first: 0, count: 0 };
+  const offset = row === 'reuse' ? dims.row_dim : dims.key_rope_offset;
+  return itemsOf(offset, dims.rope_dim, dims.tuning.LANES);
+}
+
 /** Attention of one token over the cache, on devices with subgroups: rows go from the cache to registers. */
 export const attention_decode = defineKernel({
   name: 'attention_decode',
@@ -88,6 +95,7 @@ export const attention_decode = defineKernel({
     const { LANES, HEADS, BLOCKS, TEAMS } = dims.tuning;
     const k = itemsOf(dims.qk_offset, dims.qk_dim, LANES);
     const v = itemsOf(dims.v_offset, dims.v_dim, LANES);
+    const turned = turnedItems(dims, parts.row);
     return {
       ...attentionConstants(dims, parts),
       LANES: u32(LANES),
@@ -99,6 +107,8 @@ export const attention_decode = defineKernel({
       K_ITEMS: u32(k.count),
       V_FIRST: u32(v.first),
       V_ITEMS: u32(v.count),
+      TURN_FIRST: u32(turned.first),
+      TURN_ITEMS: u32(turned.count),
     };
   },
   bindings: (dims: AttentionDecodeDims, parts) => attentionBindings(dims, parts),

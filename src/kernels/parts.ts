@@ -71,7 +71,7 @@ export const STORE = {
   int4: part('store_int4', `${storeInt4}${storeExact}`),
 } as const satisfies Record<CacheFormat, SourceFile>;
 
-/** stage_quad and complete_tile: how a cache row becomes a staged row, of which K and V are views */
+/** stage_quad, turned_pair and complete_tile: how a cache row becomes a staged row, of which K and V are views */
 export const ROW = {
   /** as it lies in the cache */
   plain: part('row_plain', rowPlain),

@@ -170,7 +170,8 @@ function attentionInput(
   const num_heads = groups * heads_per_group;
   const max_len = position + tokens + 3;
   const frequencies = Math.max(1, rope_dim / 4);
-  const table = cosSinTable(m.floats(frequencies), max_len, 1);
+  // As with YaRN, the table may be of other lengths than one.
+  const table = cosSinTable(m.floats(frequencies), max_len, 1 + (index % 2) / 4);
   const pairs = m.integers(rope_dim / 2, frequencies);
   const q = m.floats(tokens * num_heads * qk_dim, 2);
   const shapeOfCache = { groups, row_dim, split_dim: form.split_dim, max_len };
