@@ -76,32 +76,36 @@ describe('Chromium on SwiftShader', () => {
     expect(results.filter(({ passed }) => !passed)).toEqual([]);
   });
 
-  describe.each(['gqa', 'mla'] as const)('goldens, %s', (attention) => {
-    test.each(readdirSync(fixtures))('%s', async (name) => {
-      await expectGolden(`/fixtures/${name}/`, readGolden(join(fixtures, name)), attention);
-    });
-    for (const folder of goldenFolders()) {
-      modelTest(folder, async (models) => {
-        await expectGolden(`/models/${folder}/`, readGolden(join(models, folder), 256), attention);
+  describe.each(['gqa', 'mla'] as const)(
+    'goldens, %s (at most 2 prompts; WEBMLA_FULL=1: all)',
+    (attention) => {
+      test.each(readdirSync(fixtures))('%s', async (name) => {
+        await expectGolden(`/fixtures/${name}/`, readGolden(join(fixtures, name)), attention);
       });
-    }
-    modelTest(
-      'SmolLM2-135M-Instruct from its GGUF: greedy ids (8 of 2 prompts; WEBMLA_FULL=1: all)',
-      async (models) => {
-        const folder = 'SmolLM2-135M-Instruct';
-        // Logits and argmaxes are compared on Dawn: they take minutes here.
-        const whole = readGolden(join(models, folder));
-        const golden = { ...(fullRun ? whole : shortened(whole)), logits: [], argmax: null };
-        const how = { weights: 'as-is', cacheDtype: 'f32', contextLength: 512, attention } as const;
-        const report = await check(`/models/${folder}/${folder}.Q4_1.gguf`, golden, how, {
-          generated: fullRun ? 12 : 8,
-          rest: fullRun ? 'prefilled' : 'left out',
+      for (const folder of goldenFolders()) {
+        modelTest(folder, async (models) => {
+          const whole = readGolden(join(models, folder), 256);
+          await expectGolden(`/models/${folder}/`, fullRun ? whole : shortened(whole), attention);
         });
-        expect(report.leftPaths).toEqual([]);
-        expect(report.greedyTokens).toBe(fullRun ? 200 : 16);
-      },
-    );
-  });
+      }
+      modelTest(
+        'SmolLM2-135M-Instruct from its GGUF: greedy ids (8 of 2 prompts; WEBMLA_FULL=1: all)',
+        async (models) => {
+          const folder = 'SmolLM2-135M-Instruct';
+          // Logits and argmaxes are compared on Dawn: they take minutes here.
+          const whole = readGolden(join(models, folder));
+          const golden = { ...(fullRun ? whole : shortened(whole)), logits: [], argmax: null };
+          const how = { weights: 'as-is', cacheDtype: 'f32', contextLength: 512, attention } as const;
+          const report = await check(`/models/${folder}/${folder}.Q4_1.gguf`, golden, how, {
+            generated: fullRun ? 12 : 8,
+            rest: fullRun ? 'prefilled' : 'left out',
+          });
+          expect(report.leftPaths).toEqual([]);
+          expect(report.greedyTokens).toBe(fullRun ? 200 : 16);
+        },
+      );
+    },
+  );
 
   test('nothing complained', () => expect(complaints).toEqual([]));
 });
