@@ -10,7 +10,7 @@ import { aliases, withoutUploads } from './aliases.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** `import text from './x.wgsl?raw'`, as Vite has it. Comments and indentation are left behind, lines are kept: a compiler's
+/** `import text from './x.wgsl?raw'`, as Vite has it. Comments and spaces are left behind, lines are kept: a compiler's
  * message still names the line of the source file. */
 export const wgsl = {
   name: 'wgsl',
@@ -21,12 +21,19 @@ export const wgsl = {
     build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
       const lines = (await readFile(path, 'utf8')).split('\n');
       return {
-        contents: lines.map((line) => line.replace(/\s*\/\/.*$/, '').trim()).join('\n'),
+        contents: lines.map(squeezed).join('\n'),
         loader: 'text',
       };
     });
   },
 };
+
+/** Operators that join to others (- = < >) keep their spaces. */
+const squeezed = (line) =>
+  line
+    .replace(/\s*\/\/.*$/, '')
+    .trim()
+    .replaceAll(/ *([,;:(){}[\]+*/&|]) */g, '$1');
 
 /** In the sources a worker is X.ts beside its caller; in the package it is X.js beside index.js. */
 export const workerUrl = {
