@@ -1,5 +1,5 @@
 // tokens[position + num_tokens] = index of the largest of the slices' best logits. Ties: lowest index.
-//   best    [slices, 2]  f32 bits, u32: from argmax_partial
+//   best    [slices, 2]  f32 bits, u32: from matvec with output best
 //   tokens  [context]    u32: the next step's embedding reads it, the host never has to
 // One workgroup.
 const WORKGROUP_SIZE = 64u;

@@ -1,52 +1,15 @@
-// out[t, h] = Σ_s e^(m_s - M) o_s / Σ_s e^(m_s - M) l_s: joins the splits of attention_partial, M = max_s m_s.
-//   partials [num_splits, num_tokens, num_heads, v_dim + 4]  f32: o_s = Σ p V, then m_s and l_s = Σ p
-//   out      [num_tokens, out_stride]                        f32, [head, v_dim]
-// One workgroup a head and token; a thread owns quads of the output and every PARTS-th split of them. Sums are rescaled as the
-// maximum rises, then the parts come together in workgroup memory.
-const V_QUADS = v_dim / 4u;
-const MASKED = -1e30;
+// out[t, h] = the splits of attention_partial joined (parts/join_splits.wgsl).
+//   out      [num_tokens, out_stride]  f32, [head, v_dim]
+// One workgroup a head and token.
 @group(0) @binding(0) var<storage, read> partials: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(2) var<uniform> step: Step;
 
-var<workgroup> part_sums: array<vec4f, PART_SLOTS>;
-var<workgroup> part_states: array<vec2f, PART_SLOTS>;
-
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let pitch = step.num_tokens * num_heads * (V_QUADS + 1u);
-  let base = (id.y * num_heads + id.x) * (V_QUADS + 1u);
-  for (var first = 0u; first < V_QUADS; first += THREADS) {
-    let item = first + lane;
-    let part = item / V_QUADS;
-    let quad = item % V_QUADS;
-    var sum = vec4f(0.0);
-    var state = vec2f(MASKED, 0.0); // maximum, total
-    if (part < PARTS) {
-      for (var s = part; s < step.num_splits; s += PARTS) {
-        let other = partials[s * pitch + base + V_QUADS].xy;
-        let highest = max(state.x, other.x);
-        let old = exp(state.x - highest);
-        let fresh = exp(other.x - highest);
-        sum = sum * old + partials[s * pitch + base + quad] * fresh;
-        state = vec2f(highest, state.y * old + other.y * fresh);
-      }
-    }
-    if (PARTS > 1u) {
-      part_sums[lane] = sum;
-      part_states[lane] = state;
-      workgroupBarrier();
-      for (var p = 1u; p < PARTS && part == 0u; p++) {
-        let other = part_states[lane + p * V_QUADS];
-        let highest = max(state.x, other.x);
-        let old = exp(state.x - highest);
-        let fresh = exp(other.x - highest);
-        sum = sum * old + part_sums[lane + p * V_QUADS] * fresh;
-        state = vec2f(highest, state.y * old + other.y * fresh);
-      }
-    }
-    if (part == 0u) {
-      out[id.y * (out_stride / 4u) + id.x * V_QUADS + quad] = sum / state.y;
-    }
-  }
+  join_splits(id.y, id.x, lane);
+}
+
+fn put_quad(token: u32, head: u32, quad: u32, value: vec4f) {
+  out[token * (out_stride / 4u) + head * V_QUADS + quad] = value;
 }

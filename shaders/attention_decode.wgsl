@@ -17,14 +17,16 @@ const ROPE_START = rope_offset / 4u; // within a query
 const KEY_ROPE = key_rope_offset / 4u; // within the cache row
 const MASKED = -1e30; // WGSL may assume that infinities do not arise
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> cache: array<cache_unit>;
+@group(0) @binding(1) var<storage, read_write> cache: array<cache_unit>;
 @group(0) @binding(2) var<storage, read> rope_table: array<vec2f>;
 @group(0) @binding(3) var<storage, read> rope_pairs: array<u32>;
 @group(0) @binding(4) var<storage, read> rope_map: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(7) var<uniform> step: Step;
+@group(0) @binding(7) var<storage, read> kv: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
 
+var<workgroup> own_row: array<vec4f, LOAD_QUADS>; // of the step's token, staged
 var<workgroup> team_states: array<vec2f, TEAMS * BLOCKS * HEADS>; // maximum, total
 var<workgroup> team_sums: array<vec4f, TEAMS / 2u * LANES * BLOCKS * HEADS * V_ITEMS>;
 
@@ -38,6 +40,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   let first_head = (id.z * BLOCKS + block) * HEADS;
   let start = split * step.split_len;
   let end = min(start + step.split_len, step.position + 1u);
+  let added = own_rows(end); // the split's last row is not in the cache yet
+  append_row(local, group, 0u, added, id.z == 0u);
+  if (APPENDS) {
+    workgroupBarrier();
+  }
+  let last = max(end, 1u + added) - 1u - added;
 
   // Item i of a thread is quad lane + i * LANES of the staged row. What a view does not have weighs nothing.
   var queries: array<vec4f, HEADS * K_ITEMS>;
@@ -70,7 +78,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
 
   for (var first = start; first < end; first += 4u * TEAMS) {
     let n = vec4u(first + team) + vec4u(0u, TEAMS, 2u * TEAMS, 3u * TEAMS);
-    let at = min(n, vec4u(end - 1u));
+    let at = min(n, vec4u(last));
     var rows: array<mat4x4f, ITEMS>; // column r: of row r
     for (var i = 0u; i < ITEMS; i++) {
       let quad = min(lane + i * LANES, LOAD_QUADS - 1u);
@@ -89,6 +97,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
       }
       rows[i] = mat4x4f(stage_quad(group, at.x, quad, a), stage_quad(group, at.y, quad, b),
         stage_quad(group, at.z, quad, c), stage_quad(group, at.w, quad, d));
+    }
+    if (APPENDS && added == 1u && first + 4u * TEAMS >= end) {
+      // Its own row, and what lies behind it, which weighs nothing.
+      let own = n >= vec4u(end - 1u);
+      for (var i = 0u; i < ITEMS; i++) {
+        let value = own_row[min(lane + i * LANES, LOAD_QUADS - 1u)];
+        rows[i] = mat4x4f(select(rows[i][0], value, own.x), select(rows[i][1], value, own.y),
+          select(rows[i][2], value, own.z), select(rows[i][3], value, own.w));
+      }
     }
     for (var h = 0u; h < HEADS; h++) {
       var score = vec4f(0.0);
@@ -160,6 +177,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
       }
     }
   }
+}
+
+fn put_own(slot: u32, value: vec4f) {
+  own_row[slot] = value;
 }
 
 // Complex product of cosines and sines.

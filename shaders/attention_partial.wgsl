@@ -5,7 +5,8 @@
 //   q        [num_tokens, q_stride]      f32; head h begins at q_offset + h * qk_dim; rotated here
 //   cache    [groups, max_len, row]      part: cache
 //   rope_map reuse: mean of k_pe; recon: its matrix and bias; else unused
-//   out      [num_tokens, out_stride]    f32, [head, v_dim]; written when there is one split
+//   out      [num_tokens, out_stride]    f32, [head, v_dim]; written when there is one split, unless keeps_partials
+//   kv       the row of the step's one token before it is stored: part append; else unused
 //   partials [num_splits, num_tokens, num_heads, v_dim + 4]  f32: Σ p V, then max and Σ p; for attention_combine
 // One workgroup: one split of the rows, one group, 4 * BLOCKS of the group's (token, head) pairs. LANES threads have a block
 // of 4 pairs through all phases: stage TILE rows, score them, find the maxima, weigh the values. Online softmax (2205.14135).
@@ -22,13 +23,14 @@ const ROPE_START = rope_offset / 4u; // within a query
 const KEY_ROPE = key_rope_offset / 4u; // within the cache row
 const MASKED = -1e30; // WGSL may assume that infinities do not arise
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read> cache: array<cache_unit>;
+@group(0) @binding(1) var<storage, read_write> cache: array<cache_unit>;
 @group(0) @binding(2) var<storage, read> rope_table: array<vec2f>;
 @group(0) @binding(3) var<storage, read> rope_pairs: array<u32>;
 @group(0) @binding(4) var<storage, read> rope_map: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(7) var<uniform> step: Step;
+@group(0) @binding(7) var<storage, read> kv: array<vec4f>;
+@group(0) @binding(8) var<uniform> step: Step;
 
 var<workgroup> q_tile: array<vec4f, ROWS * QK_QUADS>;
 var<workgroup> tile: array<vec4f, TILE_SLOTS>; // [TILE, PITCH]; at the end what the threads' parts add up
@@ -58,7 +60,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
 
   for (var first_key = start; first_key < end; first_key += TILE) {
     let keys = min(TILE, end - first_key);
-    stage_tile(lane, group, first_key, keys * LOAD_QUADS);
+    let added = own_rows(first_key + keys);
+    stage_tile(lane, group, first_key, (keys - added) * LOAD_QUADS);
+    append_row(lane, group, (keys - 1u) * PITCH, added, id.z == 0u);
     complete_tile(lane, first_key, keys);
     workgroupBarrier();
     let q_base = block * 4u * QK_QUADS;
@@ -154,6 +158,10 @@ fn stage_tile(lane: u32, group: u32, first_key: u32, quads: u32) {
       tile[key.w * PITCH + quad.w] = d;
     }
   }
+}
+
+fn put_own(slot: u32, value: vec4f) {
+  tile[slot] = value;
 }
 
 fn stage_at(group: u32, position: u32, quad: u32) -> vec4f {

@@ -1,7 +1,8 @@
 // y[n] = Σ_k W[n, k] x[k] + bias[n], for the last token of the step; norm, residual and SwiGLU ride along as parts.
 //   weight  [out_dim, in_dim]       part: weight; rows padded to groups of 32
 //   x       [num_tokens, x_stride]  f32                     part: input (plain, rms_norm)
-//   out     [1, out_stride]         f32                     part: output (store, residual, swiglu)
+//   best    [workgroups, 2]         f32 bits, u32           part: output best; else unused
+//   out     [1, out_stride]         f32                     part: output (store, residual, swiglu, best)
 // A row is shared by LANES threads, each taking every LANES-th group of 32 (part: lanes says how their sums come together); a
 // thread serves ROWS rows (part: rows), so that x is read once for all of them and several loads of 16 bytes are in flight.
 const SETS = WORKGROUP_SIZE / LANES;
@@ -11,7 +12,8 @@ const SETS = WORKGROUP_SIZE / LANES;
 @group(0) @binding(3) var<storage, read> norm_weight: array<vec4f>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
-@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(6) var<storage, read_write> best: array<vec2u>;
+@group(0) @binding(7) var<uniform> step: Step;
 
 struct RowSums {
   rows: RowValues,
@@ -40,6 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let scale = input_scale(y.squares);
     write_values(first_row, y.rows * scale);
   }
+  finish(group.x, local);
 }
 
 fn write_rows(row: u32, sums: vec2f) {

@@ -26,7 +26,7 @@ fn write_sum(split: u32, group: u32, row: u32, quad: u32, sum: vec4f, highest: f
   }
   let t = row / heads_per_group;
   let head = group * heads_per_group + row % heads_per_group;
-  if (step.num_splits == 1u) {
+  if (step.num_splits == 1u && !keeps_partials) {
     out[t * (out_stride / 4u) + head * V_QUADS + quad] = sum / total;
     return;
   }

@@ -1,4 +1,5 @@
-// Cache rows as int8 in groups of 32 (src/core/cache_rows.ts); position 0 is exact. load_row4: values 4 quad .. 4 quad + 3.
+// Cache rows as int8 in groups of 32 (src/core/cache_rows.ts); position 0 is exact. load_row4: values 4 quad .. 4 quad + 3;
+// store_block writes a group of up to 8 quads of a new row, stored_quad is what load_row4 will give of it.
 alias cache_unit = u32;
 
 fn load_row4(group: u32, position: u32, quad: u32) -> vec4f {
@@ -11,4 +12,25 @@ fn load_row4(group: u32, position: u32, quad: u32) -> vec4f {
   let scales = base + select(scale_word, second_scale_word, quad >= split_dim / 4u);
   let scale = unpack2x16float(cache[scales + within / 8u]);
   return scale.x * vec4f(unpack4xU8(cache[base + quad])) + scale.y;
+}
+
+fn store_block(t: u32, group: u32, position: u32, first: u32, end: u32) {
+  if (position == 0u) {
+    store_exact(t, group, first, end);
+    return;
+  }
+  let second = first >= split_dim / 4u;
+  let within = first - select(0u, split_dim / 4u, second);
+  let base = (group * max_len + position) * row_words;
+  let packed = group_scale(t, group, position, first, end, 255.0);
+  let scale = unpack2x16float(packed);
+  cache[base + select(scale_word, second_scale_word, second) + within / 8u] = packed;
+  for (var quad = first; quad < end; quad++) {
+    let q = quants(row_quad(t, group, position, quad), scale, 255.0);
+    cache[base + quad] = q.x | (q.y << 8u) | (q.z << 16u) | (q.w << 24u);
+  }
+}
+
+fn stored_quad(t: u32, group: u32, position: u32, quad: u32) -> vec4f {
+  return quantised_quad(t, group, position, quad, 255.0);
 }

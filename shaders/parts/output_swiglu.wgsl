@@ -3,3 +3,5 @@
 fn write_pair(token: u32, row: u32, a: f32, b: f32) {
   out[token * out_stride + (row_offset + row) / 2u] = a / (1.0 + exp(min(-a, 80.0))) * b;
 }
+
+fn finish(group: u32, local: u32) {}

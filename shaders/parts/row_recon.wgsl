@@ -7,6 +7,10 @@ fn turned_pair(quad: u32) -> u32 {
   return UNTURNED;
 }
 
+fn stage_new(group: u32, position: u32, quad: u32) -> vec4f {
+  return stored_quad(0u, group, position, quad);
+}
+
 // A thread makes 4 pairs of 4 rows: what it loads of the map serves all 4.
 fn complete_tile(lane: u32, first_key: u32, keys: u32) {
   workgroupBarrier();

@@ -3,11 +3,30 @@ fn stage_quad(group: u32, position: u32, quad: u32, turn: mat2x4f) -> vec4f {
   if (quad < ROW_QUADS) {
     return content_quad(group, position, quad);
   }
+  let own = content_quad(group, position, own_of(quad));
+  return rotate_by(turn, own, content_quad(group, position, partner_of(quad)), quad - ROW_QUADS >= HALF);
+}
+
+fn stage_new(group: u32, position: u32, quad: u32) -> vec4f {
+  let rotated = quad >= ROW_QUADS;
+  let own = select(quad, own_of(quad), rotated);
+  let partner = select(quad, partner_of(quad), rotated);
+  let value = content(own, stored_quad(0u, group, position, own));
+  let other = content(partner, stored_quad(0u, group, position, partner));
+  if (!rotated) {
+    return value;
+  }
+  return rotate_by(turn4(position, turned_pair(quad)), value, other, quad - ROW_QUADS >= HALF);
+}
+
+// Quads of the cache row that a quad of the rotated key is made of.
+fn own_of(quad: u32) -> u32 {
+  return KEY_ROPE + quad - ROW_QUADS;
+}
+
+fn partner_of(quad: u32) -> u32 {
   let within = quad - ROW_QUADS;
-  let second_half = within >= HALF;
-  let own = content_quad(group, position, KEY_ROPE + within);
-  let partner = content_quad(group, position, KEY_ROPE + select(within + HALF, within - HALF, second_half));
-  return rotate_by(turn, own, partner, second_half);
+  return KEY_ROPE + select(within + HALF, within - HALF, within >= HALF);
 }
 
 fn turned_pair(quad: u32) -> u32 {
@@ -18,7 +37,10 @@ fn turned_pair(quad: u32) -> u32 {
 }
 
 fn content_quad(group: u32, position: u32, quad: u32) -> vec4f {
-  let value = load_row4(group, position, quad);
+  return content(quad, load_row4(group, position, quad));
+}
+
+fn content(quad: u32, value: vec4f) -> vec4f {
   if (quad < KEY_ROPE) {
     return value;
   }

@@ -4,9 +4,20 @@ fn stage_quad(group: u32, position: u32, quad: u32, turn: mat2x4f) -> vec4f {
   if (turned_pair(quad) == UNTURNED) {
     return own;
   }
-  let second_half = quad - KEY_ROPE >= HALF;
-  let partner = load_row4(group, position, select(quad + HALF, quad - HALF, second_half));
-  return rotate_by(turn, own, partner, second_half);
+  return rotate_by(turn, own, load_row4(group, position, partner_of(quad)), quad - KEY_ROPE >= HALF);
+}
+
+fn stage_new(group: u32, position: u32, quad: u32) -> vec4f {
+  let own = stored_quad(0u, group, position, quad);
+  if (turned_pair(quad) == UNTURNED) {
+    return own;
+  }
+  let partner = stored_quad(0u, group, position, partner_of(quad));
+  return rotate_by(turn4(position, turned_pair(quad)), own, partner, quad - KEY_ROPE >= HALF);
+}
+
+fn partner_of(quad: u32) -> u32 {
+  return select(quad + HALF, quad - HALF, quad - KEY_ROPE >= HALF);
 }
 
 fn turned_pair(quad: u32) -> u32 {

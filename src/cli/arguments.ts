@@ -42,6 +42,7 @@ const OPTIONS = {
   shape: { type: 'string' },
   contexts: { type: 'string' },
   prefill: { type: 'string' },
+  apart: { type: 'string' },
   against: { type: 'string' },
   window: { type: 'string' },
   'max-windows': { type: 'string' },
@@ -57,7 +58,7 @@ const COMMANDS = {
   inspect: ['model', 'json'],
   tokenize: ['model', 'json', 'text', 'special'],
   chat: ['model', 'system', ...RUN_OPTIONS],
-  bench: ['model', 'json', 'shape', 'contexts', 'prefill', 'attention', 'cache-dtype'],
+  bench: ['model', 'json', 'shape', 'form', 'apart', 'contexts', 'prefill', 'attention', 'cache-dtype'],
   convert: [
     'model',
     'json',

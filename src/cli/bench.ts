@@ -1,3 +1,4 @@
+import type { LatentForm } from '../core/layers.ts';
 import { isShapeName, SHAPE_NAMES } from '../core/shapes.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { bench as measure, sourceOfCheckpoint, sourceOfShape } from '../runtime/bench.ts';
@@ -16,6 +17,7 @@ export async function bench(args: Arguments): Promise<BenchResult> {
   const source = await sourceOf(args);
   const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
   const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']) ?? 'f16';
+  const apart = args.choice('apart', ['append', 'fold', 'narrow']);
   const progress = process.stderr.isTTY
     ? ({ what }: BenchProgress) => void process.stderr.write(`${what}\n`)
     : () => {};
@@ -24,6 +26,7 @@ export async function bench(args: Arguments): Promise<BenchResult> {
     cacheDtype,
     contexts: args.numbers('contexts') ?? CONTEXTS,
     prefill: args.numbers('prefill') ?? PREFILL,
+    ...(apart && { apart }),
     onProgress: progress,
   });
 }
@@ -52,11 +55,13 @@ async function sourceOf(args: Arguments): Promise<DecoderSource> {
   const model = args.text('model');
   if ((shape === undefined) === (model === undefined))
     throw new UsageError('bench needs one of --shape and --model');
+  const latent: LatentForm | undefined = args.choice('form', ['strict', 'reuse', 'recon']);
   if (model !== undefined) {
+    if (latent !== undefined) throw new UsageError('--form goes with --shape');
     return sourceOfCheckpoint(await openCheckpoint(await openFiles(model)));
   }
   if (shape === undefined || !isShapeName(shape)) {
     throw new UsageError(`--shape: expected one of ${SHAPE_NAMES.join(', ')}, got ${shape ?? ''}`);
   }
-  return sourceOfShape(shape);
+  return sourceOfShape(shape, latent);
 }

@@ -63,6 +63,15 @@ export interface MlaAttention {
   readonly rope_mean: Float32Array<ArrayBuffer> | null;
 }
 
+/**
+ * MLA as it is run, where products of two matrices may have been made ahead. embed_q null: q_proj gives queries that fit the
+ * row, [heads * qk_dim, hidden_size]. unembed_out null: o_proj reads Σ p x as it is, [hidden_size, heads * v_dim].
+ */
+export interface FoldableMla extends Omit<MlaAttention, 'embed_q' | 'unembed_out'> {
+  readonly embed_q: PackedTensor | null;
+  readonly unembed_out: PackedTensor | null;
+}
+
 /** Widths that follow from the form. */
 export interface LatentShape {
   /** Values of a cache row. */

@@ -2,9 +2,14 @@ import source from '../../shaders/argmax_final.wgsl?raw';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { argmaxSlices } from './argmax_partial.ts';
-import type { ArgmaxDims } from './argmax_partial.ts';
 import { STEP } from './parts.ts';
+
+export interface ArgmaxDims {
+  /** (value, index) pairs: what matvec with output best leaves. */
+  readonly slices: number;
+  /** Tokens that `tokens` has room for. */
+  readonly context: number;
+}
 
 /** tokens[position + num_tokens] = index of the largest logit */
 export const argmax_final = defineKernel({
@@ -12,12 +17,12 @@ export const argmax_final = defineKernel({
   source,
   includes: [STEP],
   parts: {},
-  constants: ({ vocab_size }: ArgmaxDims) => ({ slices: u32(argmaxSlices(vocab_size)) }),
-  bindings: ({ vocab_size, context }) => ({
-    best: readonly(argmaxSlices(vocab_size) * 8),
+  constants: ({ slices }: ArgmaxDims) => ({ slices: u32(slices) }),
+  bindings: ({ slices, context }) => ({
+    best: readonly(slices * 8),
     tokens: writable(context * 4),
     step: uniform(STEP_BYTES),
   }),
   grid: () => [1, 1, 1],
-  bytesMoved: ({ vocab_size }) => argmaxSlices(vocab_size) * 8 + 4,
+  bytesMoved: ({ slices }) => slices * 8 + 4,
 });

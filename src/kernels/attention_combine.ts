@@ -1,34 +1,47 @@
 import source from '../../shaders/attention_combine.wgsl?raw';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
+import type { Constant } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { partialsBytes } from './attention_partial.ts';
 import type { AttentionDims } from './attention_partial.ts';
-import { STEP } from './parts.ts';
+import type { AttentionAdapter } from './attention_tuning.ts';
+import { JOIN_SPLITS, STEP } from './parts.ts';
 
 export type CombineDims = Pick<
   AttentionDims,
   'groups' | 'heads_per_group' | 'v_dim' | 'out_stride' | 'max_tokens' | 'max_partials' | 'adapter'
 >;
 
+/** What parts/join_splits.wgsl is told. */
+export function joinConstants({
+  groups,
+  heads_per_group,
+  v_dim,
+  adapter,
+}: CombineDims): Record<'num_heads' | 'v_dim' | 'THREADS' | 'PARTS' | 'PART_SLOTS', Constant> {
+  const threads = joinThreads(adapter);
+  const parts = Math.max(1, Math.floor(threads / (v_dim / 4)));
+  return {
+    num_heads: u32(groups * heads_per_group),
+    v_dim: u32(v_dim),
+    THREADS: u32(threads),
+    PARTS: u32(parts),
+    PART_SLOTS: u32(parts > 1 ? threads : 1),
+  };
+}
+
+export function joinThreads({ software }: AttentionAdapter): number {
+  return software ? 16 : 128;
+}
+
 /** Joins the splits of attention_partial. Not dispatched where there is one split. */
 export const attention_combine = defineKernel({
   name: 'attention_combine',
   source,
-  includes: [STEP],
+  includes: [STEP, JOIN_SPLITS],
   parts: {},
-  constants: (dims: CombineDims) => {
-    const threads = dims.adapter.software ? 16 : 128;
-    const parts = Math.max(1, Math.floor(threads / (dims.v_dim / 4)));
-    return {
-      num_heads: u32(dims.groups * dims.heads_per_group),
-      v_dim: u32(dims.v_dim),
-      out_stride: u32(dims.out_stride),
-      THREADS: u32(threads),
-      PARTS: u32(parts),
-      PART_SLOTS: u32(parts > 1 ? threads : 1),
-    };
-  },
+  constants: (dims: CombineDims) => ({ ...joinConstants(dims), out_stride: u32(dims.out_stride) }),
   bindings: (dims) => ({
     partials: readonly(partialsBytes(dims)),
     out: writable(

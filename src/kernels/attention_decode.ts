@@ -8,7 +8,7 @@ import {
   refuseAttention,
 } from './attention_partial.ts';
 import type { AttentionDims } from './attention_partial.ts';
-import { ATTENTION_ENDS, CACHE, ROTATE, ROW, STEP } from './parts.ts';
+import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STEP } from './parts.ts';
 import type { RowForm } from './parts.ts';
 
 /** How attention_decode shares its work out. */
@@ -67,10 +67,10 @@ export function decodeTuning(dims: AttentionDims, row: RowForm): DecodeTuning | 
   return sharedBytes(dims, tuning) > MAX_BYTES ? null : tuning;
 }
 
-/** Workgroup memory, in which the teams' sums come together. */
+/** Workgroup memory, in which the teams' sums come together; and the step's own row. */
 function sharedBytes(dims: AttentionDims, { LANES, HEADS, BLOCKS, TEAMS }: DecodeTuning): number {
   const { count } = itemsOf(dims.v_offset, dims.v_dim, LANES);
-  return BLOCKS * HEADS * (TEAMS * 8 + (TEAMS / 2) * LANES * count * 16);
+  return BLOCKS * HEADS * (TEAMS * 8 + (TEAMS / 2) * LANES * count * 16) + dims.staged_dim * 4;
 }
 
 export interface AttentionDecodeDims extends AttentionDims {
@@ -89,8 +89,8 @@ export const attention_decode = defineKernel({
   name: 'attention_decode',
   source,
   feature: 'subgroups',
-  includes: [STEP, ROTATE, ATTENTION_ENDS],
-  parts: { cache: CACHE, row: { plain: ROW.plain, rotate: ROW.rotate, reuse: ROW.reuse } },
+  includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW],
+  parts: { cache: CACHE, row: { plain: ROW.plain, rotate: ROW.rotate, reuse: ROW.reuse }, append: APPEND },
   constants: (dims: AttentionDecodeDims, parts) => {
     const { LANES, HEADS, BLOCKS, TEAMS } = dims.tuning;
     const k = itemsOf(dims.qk_offset, dims.qk_dim, LANES);
@@ -116,7 +116,7 @@ export const attention_decode = defineKernel({
     const sets = Math.ceil(heads_per_group / (tuning.HEADS * tuning.BLOCKS));
     return (step) => [step.num_splits, groups, sets];
   },
-  refuse: (dims, { row }) =>
-    dims.max_tokens === 1 ? refuseAttention(dims, row) : `max_tokens: expected 1, got ${dims.max_tokens}`,
+  refuse: (dims, parts) =>
+    dims.max_tokens === 1 ? refuseAttention(dims, parts) : `max_tokens: expected 1, got ${dims.max_tokens}`,
   bytesMoved: (dims, step, parts) => attentionBytes(dims, step, parts),
 });

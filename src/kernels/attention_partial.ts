@@ -3,14 +3,15 @@ import { cacheBytes, cacheBytesPerToken } from '../core/cache_rows.ts';
 import type { CacheFormat, CacheShape } from '../core/cache_rows.ts';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import type { Binding } from '../gpu/kernel.ts';
-import { f32, u32 } from '../gpu/link.ts';
+import { bool, f32, u32 } from '../gpu/link.ts';
 import type { Constant } from '../gpu/link.ts';
 import type { Step } from '../gpu/step.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { attentionTuning, tilePitch, tileSlots, valueParts, workgroupBytes } from './attention_tuning.ts';
 import type { TunedShape } from './attention_tuning.ts';
-import { cacheConstants } from './cache_constants.ts';
-import { ATTENTION_ENDS, CACHE, ROTATE, ROW, STEP } from './parts.ts';
+import { cacheConstants, newRowConstants, newRowEnd } from './cache_constants.ts';
+import type { NewRow } from './cache_constants.ts';
+import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STEP } from './parts.ts';
 import type { RowForm } from './parts.ts';
 
 /** One family: (groups, heads per group, both views of the staged row). qk_offset and v_offset are elements of that row. */
@@ -29,7 +30,19 @@ export interface AttentionDims extends CacheShape, TunedShape {
   readonly out_stride: number;
   /** num_splits * num_tokens at most, where num_splits > 1. */
   readonly max_partials: number;
+  /** Decode: the step's one row is taken from the projections and stored on the way. null: it lies in the cache already. */
+  readonly append: NewRow | null;
+  /** Sums go to `partials` in one split too: attention_unembed joins them. */
+  readonly keeps_partials: boolean;
 }
+
+const NOTHING_NEW: NewRow = {
+  rope_offset: 0,
+  rope_dim: 0,
+  kv_stride: 0,
+  first_offset: 0,
+  second_offset: 0,
+};
 
 /** Values of a staged row: the cache row and, where it is made when read, the rope key. */
 export function stagedDim(row: RowForm, row_dim: number, rope_dim: number): number {
@@ -57,8 +70,8 @@ function ropeMapBytes({ row_dim, rope_dim }: AttentionDims, row: RowForm): numbe
 export const attention_partial = defineKernel({
   name: 'attention_partial',
   source,
-  includes: [STEP, ROTATE, ATTENTION_ENDS],
-  parts: { cache: CACHE, row: ROW },
+  includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW],
+  parts: { cache: CACHE, row: ROW, append: APPEND },
   constants: (dims: AttentionDims, parts) => {
     const tuning = attentionTuning(dims);
     const { BLOCKS, LANES, TILE } = tuning;
@@ -82,8 +95,8 @@ export const attention_partial = defineKernel({
       Math.ceil((step.num_tokens * dims.heads_per_group) / rows),
     ];
   },
-  refuse: (dims, { row }) => {
-    const reason = refuseAttention(dims, row);
+  refuse: (dims, parts) => {
+    const reason = refuseAttention(dims, parts);
     if (reason !== null) return reason;
     const bytes = workgroupBytes(dims, attentionTuning(dims));
     return bytes > dims.adapter.workgroupBytes
@@ -98,6 +111,7 @@ export const attention_partial = defineKernel({
 interface AttentionParts {
   readonly cache: CacheFormat;
   readonly row: RowForm;
+  readonly append: keyof typeof APPEND;
 }
 
 export function attentionConstants(
@@ -106,6 +120,7 @@ export function attentionConstants(
 ): Record<string, Constant> {
   return {
     ...cacheConstants(dims, cache),
+    ...newRowConstants(dims.append ?? NOTHING_NEW, cache),
     heads_per_group: u32(dims.heads_per_group),
     num_heads: u32(dims.groups * dims.heads_per_group),
     qk_offset: u32(dims.qk_offset),
@@ -121,28 +136,47 @@ export function attentionConstants(
     q_stride: u32(dims.q_stride),
     q_offset: u32(dims.q_offset),
     out_stride: u32(dims.out_stride),
+    keeps_partials: bool(dims.keeps_partials),
   };
 }
+
+export type AttentionBuffer =
+  | 'q'
+  | 'cache'
+  | 'rope_table'
+  | 'rope_pairs'
+  | 'rope_map'
+  | 'out'
+  | 'partials'
+  | 'kv';
 
 export function attentionBindings(
   dims: AttentionDims,
   { cache, row }: AttentionParts,
-): Record<'q' | 'cache' | 'rope_table' | 'rope_pairs' | 'rope_map' | 'out' | 'partials' | 'step', Binding> {
+): Record<AttentionBuffer | 'step', Binding> {
   const heads = dims.groups * dims.heads_per_group;
   const before = dims.max_tokens - 1;
   return {
     q: readonly((before * dims.q_stride + dims.q_offset + heads * dims.qk_dim) * 4),
-    cache: readonly(cacheBytes(dims, cache)),
+    cache: writable(cacheBytes(dims, cache)),
     rope_table: readonly(dims.max_len * dims.rope_frequencies * 8),
     rope_pairs: readonly(dims.rope_dim * 2),
     rope_map: readonly(ropeMapBytes(dims, row)),
     out: writable((before * dims.out_stride + heads * dims.v_dim) * 4),
     partials: writable(partialsBytes(dims)),
+    kv: readonly(dims.append === null ? 16 : newRowEnd(dims, dims.append) * 4),
     step: uniform(STEP_BYTES),
   };
 }
 
-export function refuseAttention(dims: AttentionDims, row: RowForm): string | null {
+export function refuseAttention(
+  dims: AttentionDims,
+  { row, append }: Omit<AttentionParts, 'cache'>,
+): string | null {
+  if ((append === 'row') !== (dims.append !== null))
+    return 'part append: expected row where dims say whence, else none';
+  if (append === 'row' && dims.max_tokens !== 1)
+    return `append: expected steps of one token, got ${dims.max_tokens}`;
   const fours = [dims.row_dim, dims.split_dim, dims.qk_offset, dims.qk_dim, dims.v_offset, dims.v_dim];
   fours.push(dims.rope_offset, dims.key_rope_offset, dims.q_stride, dims.q_offset, dims.out_stride);
   if (fours.some((n) => n % 4 !== 0))

@@ -2,8 +2,8 @@ import source from '../../shaders/count_tokens.wgsl?raw';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import type { ArgmaxDims } from './argmax_partial.ts';
 import { STEP } from './parts.ts';
+import type { VocabularyDims } from './sample.ts';
 
 /** Marks the ids of the step's tokens as "in the prompt", for the penalties of `sample`. Once a request. */
 export const count_tokens = defineKernel({
@@ -11,7 +11,7 @@ export const count_tokens = defineKernel({
   source,
   includes: [STEP],
   parts: {},
-  constants: ({ vocab_size }: ArgmaxDims) => ({ vocab_size: u32(vocab_size) }),
+  constants: ({ vocab_size }: VocabularyDims) => ({ vocab_size: u32(vocab_size) }),
   bindings: ({ vocab_size, context }) => ({
     tokens: readonly(context * 4),
     counts: writable(vocab_size * 4),

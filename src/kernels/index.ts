@@ -1,15 +1,16 @@
 import { argmax_final } from './argmax_final.ts';
-import { argmax_partial } from './argmax_partial.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_decode } from './attention_decode.ts';
 import { attention_partial } from './attention_partial.ts';
 import { attention_reach } from './attention_reach.ts';
 import { attention_spread } from './attention_spread.ts';
+import { attention_unembed } from './attention_unembed.ts';
 import { compare_logits } from './compare_logits.ts';
 import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
 import { matmul } from './matmul.ts';
+import { matmul_narrow } from './matmul_narrow.ts';
 import { matmul_tiled } from './matmul_tiled.ts';
 import { matvec } from './matvec.ts';
 import { moments } from './moments.ts';
@@ -24,17 +25,18 @@ import { stream_read } from './stream_read.ts';
 /** All kernels. The tables of CPU twins and of cases are mapped types over it: forgetting one is a type error. */
 export const KERNELS = {
   argmax_final,
-  argmax_partial,
   attention_combine,
   attention_decode,
   attention_partial,
   attention_reach,
   attention_spread,
+  attention_unembed,
   compare_logits,
   count_tokens,
   embed_tokens,
   head_matmul,
   matmul,
+  matmul_narrow,
   matmul_tiled,
   matvec,
   moments,

@@ -36,7 +36,7 @@ export function linearConstants(dims: LinearDims): Record<string, Constant> {
 /** Bytes of x, bias and output that one token needs. SwiGLU halves the output. */
 export function linearBytes(
   dims: LinearDims,
-  parts: { readonly weight: WeightFormat; readonly output: 'store' | 'residual' | 'swiglu' },
+  parts: { readonly weight: WeightFormat; readonly output: 'store' | 'residual' | 'swiglu' | 'best' },
 ): { weight: number; scales: number; x: number; bias: number; out: number } {
   const { quants, scales } = weightBytes(dims.out_dim, dims.in_dim, parts.weight);
   const rows = dims.row_offset + dims.out_dim;

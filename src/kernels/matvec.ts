@@ -9,7 +9,7 @@ import {
   GROUP_STRUCT,
   INPUT,
   LANES as LANES_PART,
-  OUTPUT,
+  MATVEC_OUTPUT,
   ROWS as ROWS_PART,
   STEP,
   WEIGHT,
@@ -18,6 +18,8 @@ import {
 export interface MatvecDims extends LinearDims {
   readonly rms_norm_eps: number;
   readonly tuning: MatvecTuning;
+  /** Output best: where the pairs of this matrix' workgroups begin. */
+  readonly best_offset: number;
 }
 
 export interface MatvecTuning {
@@ -52,12 +54,17 @@ export function matvecTuning(
   };
 }
 
-/** out = W x + bias for the last token of the step, with RMSNorm before and residual or SwiGLU behind. */
+/** Workgroups, and entries of `best`. */
+export function matvecGroups({ out_dim, tuning }: Pick<MatvecDims, 'out_dim' | 'tuning'>): number {
+  return Math.ceil(out_dim / ((tuning.WORKGROUP_SIZE / tuning.LANES) * tuning.ROWS));
+}
+
+/** out = W x + bias for the last token of the step, with RMSNorm before and residual, SwiGLU or half an argmax behind. */
 export const matvec = defineKernel({
   name: 'matvec',
   source,
   includes: [STEP, GROUP_STRUCT],
-  parts: { weight: WEIGHT, input: INPUT, output: OUTPUT, lanes: LANES_PART, rows: ROWS_PART },
+  parts: { weight: WEIGHT, input: INPUT, output: MATVEC_OUTPUT, lanes: LANES_PART, rows: ROWS_PART },
   constants: (dims: MatvecDims) => {
     const { WORKGROUP_SIZE, LANES } = dims.tuning;
     return {
@@ -65,6 +72,7 @@ export const matvec = defineKernel({
       rms_norm_eps: f32(dims.rms_norm_eps),
       WORKGROUP_SIZE: u32(WORKGROUP_SIZE),
       LANES: u32(LANES),
+      best_offset: u32(dims.best_offset),
     };
   },
   bindings: (dims, parts) => {
@@ -76,12 +84,10 @@ export const matvec = defineKernel({
       norm_weight: readonly(parts.input === 'rms_norm' ? bytes.x : 16),
       bias: readonly(bytes.bias),
       out: writable(bytes.out),
+      best: writable(parts.output === 'best' ? (dims.best_offset + matvecGroups(dims)) * 8 : 16),
       step: uniform(STEP_BYTES),
     };
   },
-  grid: (dims) => {
-    const { WORKGROUP_SIZE, LANES, ROWS } = dims.tuning;
-    return [Math.ceil(dims.out_dim / ((WORKGROUP_SIZE / LANES) * ROWS)), 1, 1];
-  },
+  grid: (dims) => [matvecGroups(dims), 1, 1],
   refuse: (dims) => refuseLinear(dims),
 });

@@ -1,13 +1,19 @@
+import appendNone from '../../shaders/parts/append_none.wgsl?raw';
+import appendRow from '../../shaders/parts/append_row.wgsl?raw';
 import attentionEnds from '../../shaders/parts/attention_ends.wgsl?raw';
 import cacheF16 from '../../shaders/parts/cache_f16.wgsl?raw';
 import cacheF32 from '../../shaders/parts/cache_f32.wgsl?raw';
 import cacheInt4 from '../../shaders/parts/cache_int4.wgsl?raw';
 import cacheInt8 from '../../shaders/parts/cache_int8.wgsl?raw';
+import cacheQuantised from '../../shaders/parts/cache_quantised.wgsl?raw';
 import group from '../../shaders/parts/group.wgsl?raw';
 import inputPlain from '../../shaders/parts/input_plain.wgsl?raw';
 import inputRmsNorm from '../../shaders/parts/input_rms_norm.wgsl?raw';
 import lanesAlone from '../../shaders/parts/lanes_alone.wgsl?raw';
 import lanesShared from '../../shaders/parts/lanes_shared.wgsl?raw';
+import joinSplits from '../../shaders/parts/join_splits.wgsl?raw';
+import newRow from '../../shaders/parts/new_row.wgsl?raw';
+import outputBest from '../../shaders/parts/output_best.wgsl?raw';
 import outputResidual from '../../shaders/parts/output_residual.wgsl?raw';
 import outputStore from '../../shaders/parts/output_store.wgsl?raw';
 import outputSwiglu from '../../shaders/parts/output_swiglu.wgsl?raw';
@@ -23,11 +29,6 @@ import rowReuse from '../../shaders/parts/row_reuse.wgsl?raw';
 import rowRotate from '../../shaders/parts/row_rotate.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
-import storeExact from '../../shaders/parts/store_exact.wgsl?raw';
-import storeF16 from '../../shaders/parts/store_f16.wgsl?raw';
-import storeF32 from '../../shaders/parts/store_f32.wgsl?raw';
-import storeInt4 from '../../shaders/parts/store_int4.wgsl?raw';
-import storeInt8 from '../../shaders/parts/store_int8.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
 import weightBf16 from '../../shaders/parts/weight_bf16.wgsl?raw';
 import weightF16 from '../../shaders/parts/weight_f16.wgsl?raw';
@@ -55,23 +56,15 @@ export const WEIGHT = {
   q4_1: part('weight_q4_1', weightQ41),
 } as const satisfies Record<WeightFormat, SourceFile>;
 
-/** load_row4 */
+/** load_row4, store_block and stored_quad */
 export const CACHE = {
   f32: part('cache_f32', cacheF32),
   f16: part('cache_f16', cacheF16),
-  int8: part('cache_int8', cacheInt8),
-  int4: part('cache_int4', cacheInt4),
+  int8: part('cache_int8', `${cacheInt8}${cacheQuantised}`),
+  int4: part('cache_int4', `${cacheInt4}${cacheQuantised}`),
 } as const satisfies Record<CacheFormat, SourceFile>;
 
-/** store_block */
-export const STORE = {
-  f32: part('store_f32', storeF32),
-  f16: part('store_f16', storeF16),
-  int8: part('store_int8', `${storeInt8}${storeExact}`),
-  int4: part('store_int4', `${storeInt4}${storeExact}`),
-} as const satisfies Record<CacheFormat, SourceFile>;
-
-/** stage_quad, turned_pair and complete_tile: how a cache row becomes a staged row, of which K and V are views */
+/** stage_quad, stage_new, turned_pair and complete_tile: how a cache row becomes a staged row, of which K and V are views */
 export const ROW = {
   /** as it lies in the cache */
   plain: part('row_plain', rowPlain),
@@ -83,6 +76,9 @@ export const ROW = {
   recon: part('row_recon', rowRecon),
 } as const;
 export type RowForm = keyof typeof ROW;
+
+/** own_rows and append_row: whether attention stores the step's row on the way */
+export const APPEND = { none: part('append_none', appendNone), row: part('append_row', appendRow) } as const;
 
 /** weigh_input and input_scale */
 export const INPUT = {
@@ -99,12 +95,14 @@ export const LANES = {
 /** RowValues, dot_rows and write_values */
 export const ROWS = { '2': part('rows_2', rows2), '4': part('rows_4', rows4) } as const;
 
-/** write_pair */
+/** write_pair, and finish when a workgroup has written all of its rows */
 export const OUTPUT = {
   store: part('output_store', outputStore),
   residual: part('output_residual', outputResidual),
   swiglu: part('output_swiglu', outputSwiglu),
 } as const;
+/** Of matvec alone. */
+export const MATVEC_OUTPUT = { ...OUTPUT, best: part('output_best', outputBest) } as const;
 
 /** struct Group, which the weight parts take x in */
 /** load_query and write_sum of attention_partial */
@@ -114,6 +112,10 @@ export const WRITE_ROWS = part('write_rows', writeRows);
 export const GROUP_STRUCT = part('group', group);
 export const STEP = part('step', step);
 export const SAMPLING = part('sampling', sampling);
+/** join_splits of attention_combine and attention_unembed */
+export const JOIN_SPLITS = part('join_splits', joinSplits);
+/** row_quad and store_row_block: a row before it is stored */
+export const NEW_ROW = part('new_row', newRow);
 export const ROTATE = part('rotate', rotate);
 /** score_tile, q_tile and k_tile */
 export const SCORE_TILE = part('score_tile', scoreTile);

@@ -2,8 +2,13 @@ import source from '../../shaders/sample.wgsl?raw';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import type { ArgmaxDims } from './argmax_partial.ts';
 import { RANDOM, REDUCE, SAMPLING, STEP, THRESHOLD } from './parts.ts';
+
+export interface VocabularyDims {
+  readonly vocab_size: number;
+  /** Tokens that `tokens` has room for. */
+  readonly context: number;
+}
 
 /** The numbers behind shaders/parts/sampling.wgsl, in its order. */
 export interface Sampling {
@@ -44,7 +49,7 @@ export const sample = defineKernel({
   source,
   includes: [STEP, SAMPLING, THRESHOLD, RANDOM, REDUCE],
   parts: {},
-  constants: ({ vocab_size }: ArgmaxDims) => ({ vocab_size: u32(vocab_size) }),
+  constants: ({ vocab_size }: VocabularyDims) => ({ vocab_size: u32(vocab_size) }),
   bindings: ({ vocab_size, context }) => ({
     logits: readonly(vocab_size * 4),
     counts: writable(vocab_size * 4),

@@ -1,31 +1,26 @@
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { BufferLike, Dispatch, Pipelines } from '../gpu/pipelines.ts';
-import { attention_combine } from '../kernels/attention_combine.ts';
 import { attention_decode, decodeTuning } from '../kernels/attention_decode.ts';
 import { attention_partial } from '../kernels/attention_partial.ts';
-import type { attentionBindings } from '../kernels/attention_partial.ts';
-import type { AttentionLayout } from './attention.ts';
+import type { AttentionBuffer, AttentionDims } from '../kernels/attention_partial.ts';
+import type { APPEND, RowForm } from '../kernels/parts.ts';
 
-export type AttendBuffers = Readonly<Record<keyof ReturnType<typeof attentionBindings>, BufferLike>>;
+export interface AttendParts {
+  readonly cache: CacheFormat;
+  readonly row: RowForm;
+  readonly append: keyof typeof APPEND;
+}
 
-/** Attention of a layer over its cache, and what joins its splits: by the kernel that suits the shape and the device. */
-export function attendDispatches(
+/** Attention of a layer over its cache, by the kernel that suits the shape and the device. */
+export function attendDispatch(
   pipelines: Pipelines,
-  layout: AttentionLayout,
-  tokens: number,
-  cache: CacheFormat,
-  buffers: AttendBuffers,
+  dims: AttentionDims,
+  { row, ...parts }: AttendParts,
+  buffers: Readonly<Record<AttentionBuffer | 'step', BufferLike>>,
   label: string,
-): Dispatch[] {
-  const dims = { ...layout.attend, max_tokens: tokens };
-  const { row } = layout;
+): Dispatch {
   const tuning = decodeTuning(dims, row);
-  const name = `${label}.attention`;
-  const { partials, out, step } = buffers;
-  return [
-    tuning && row !== 'recon'
-      ? pipelines.dispatch(attention_decode, { ...dims, tuning }, { cache, row }, buffers, name)
-      : pipelines.dispatch(attention_partial, dims, { cache, row }, buffers, name),
-    pipelines.dispatch(attention_combine, dims, {}, { partials, out, step }, `${label}.combine`),
-  ];
+  return tuning && row !== 'recon'
+    ? pipelines.dispatch(attention_decode, { ...dims, tuning }, { ...parts, row }, buffers, label)
+    : pipelines.dispatch(attention_partial, dims, { ...parts, row }, buffers, label);
 }

@@ -89,6 +89,8 @@ function gqaLayout(config: ModelConfig, cache: CachePlan): AttentionLayout {
       q_offset: 0,
       out_stride: stride(q_width),
       max_partials: MAX_PARTIALS,
+      append: null,
+      keeps_partials: false,
       adapter: cache.adapter,
     },
   };
@@ -99,7 +101,11 @@ function mlaLayout(config: ModelConfig, attention: DeviceMla, cache: CachePlan):
   const { num_attention_heads, head_dim } = config;
   const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset, rope_pairs } = attention;
   const { row_dim, qk_dim, v_dim } = latentShape(attention);
-  const q_width = num_attention_heads * head_dim;
+  // Folded projections leave queries that fit the row, and read what attention gives.
+  const folded = attention.embed_q === null;
+  const q_width = num_attention_heads * (folded ? qk_dim : head_dim);
+  const kv_stride = stride(q_width + row_dim);
+  const out_width = num_attention_heads * v_dim;
   const row: RowForm = latent === 'strict' ? 'plain' : latent;
   const shape = { ...commonDims(config, cache), groups: 1, row_dim, split_dim: kv_lora_rank };
   return {
@@ -109,7 +115,7 @@ function mlaLayout(config: ModelConfig, attention: DeviceMla, cache: CachePlan):
       ...shape,
       rope_offset: kv_lora_rank,
       rope_dim: latent === 'strict' ? qk_rope_head_dim : 0,
-      kv_stride: stride(q_width + row_dim),
+      kv_stride,
       first_offset: q_width,
       second_offset: q_width + kv_lora_rank,
     },
@@ -124,10 +130,12 @@ function mlaLayout(config: ModelConfig, attention: DeviceMla, cache: CachePlan):
       rope_offset: qk_dim - qk_rope_head_dim,
       rope_dim: qk_rope_head_dim,
       key_rope_offset: latent === 'recon' ? 0 : kv_lora_rank,
-      q_stride: num_attention_heads * qk_dim,
+      q_stride: folded ? kv_stride : num_attention_heads * qk_dim,
       q_offset: 0,
-      out_stride: num_attention_heads * v_dim,
+      out_stride: attention.unembed_out === null ? stride(out_width) : out_width,
       max_partials: MAX_PARTIALS,
+      append: null,
+      keeps_partials: false,
       adapter: cache.adapter,
     },
   };

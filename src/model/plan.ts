@@ -7,7 +7,6 @@ import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import type { Step } from '../gpu/step.ts';
 import { argmax_final } from '../kernels/argmax_final.ts';
-import { argmax_partial, argmaxSlices } from '../kernels/argmax_partial.ts';
 import type { AttentionAdapter } from '../kernels/attention_tuning.ts';
 import { partialsBytes } from '../kernels/attention_partial.ts';
 import { count_tokens } from '../kernels/count_tokens.ts';
@@ -15,22 +14,25 @@ import { stride } from '../kernels/parts.ts';
 import { sample, SAMPLING_BYTES } from '../kernels/sample.ts';
 import { attentionLayout } from './attention.ts';
 import type { AttentionLayout } from './attention.ts';
+import { vectorGroups } from './linear_builder.ts';
 import { PlanBuilder } from './plan_builder.ts';
 import type { PlanState } from './plan_state.ts';
 import { cacheSplitter } from './split_cache.ts';
+import type { Tuning } from './tuning.ts';
 import type { DeviceEnds, DeviceLayer } from './weights.ts';
 
 /**
  * Everything that is ever dispatched, recorded once. A step is: write Step (and, in prefill, token ids), then
  *   prefill: embed, layers        for up to `chunk` tokens        decode: the same for one
- *   head: logits of the last token        greedy | sample: tokens[position + num_tokens] = the next id
+ *   greedy | sample: logits of the last token, then tokens[position + num_tokens] = the next id
  * The next step's embedding reads that id on the GPU, so steps can follow one another without the host knowing it.
  */
 export interface Plan {
   readonly chunk: number;
   readonly prefill: readonly Dispatch[];
+  /** The same for up to NARROW_TOKENS; null where `prefill` is as good for them. */
+  readonly shortPrefill: readonly Dispatch[] | null;
   readonly decode: readonly Dispatch[];
-  readonly head: readonly Dispatch[];
   readonly greedy: readonly Dispatch[];
   readonly sample: readonly Dispatch[];
   /** Marks the prompt's ids for the penalties. */
@@ -43,8 +45,8 @@ export interface Plan {
   /** Of all positions, and of a quantised cache's exact first row. */
   readonly cacheBytes: number;
   readonly cacheFormat: CacheFormat;
-  /** Of greedy decoding, where the cache is short enough for one split. */
-  readonly dispatchesPerToken: number;
+  /** Of a token of greedy decoding behind so many others. */
+  dispatchesAt(context: number): number;
   step(position: number, num_tokens: number): Step;
 }
 
@@ -57,6 +59,7 @@ export interface PlanOptions {
   /** Positions behind the context that steps in flight may touch before the host stops them. */
   readonly spare: number;
   readonly adapter: AttentionAdapter;
+  readonly tuning: Tuning;
 }
 
 export function buildPlan(
@@ -84,12 +87,14 @@ export function buildPlan(
     layouts.reduce((most, l) => Math.max(most, of(l)), 4);
   const rows = (label: string, width: number): GPUBuffer => buffers.storage(label, chunk * width * 4);
 
+  const slices = vectorGroups(ends.lm_head, adapter.software);
   const state: PlanState = {
     step: buffers.uniform('step', STEP_BYTES),
     sampling: buffers.uniform('sampling', SAMPLING_BYTES),
     tokens: buffers.storage('tokens', context * 4),
     counts: buffers.storage('counts', vocab_size * 4),
     logits: buffers.storage('logits', stride(vocab_size) * 4),
+    best: buffers.storage('best', slices * 8),
     promptLogits: options.promptLogits ? rows('prompt_logits', stride(vocab_size)) : null,
     promptLogitsStride: stride(vocab_size),
   };
@@ -118,16 +123,21 @@ export function buildPlan(
   const table = cosSinTable(ropeFrequencies(config), max_len, ropeAttentionFactor(config.rope_scaling));
   const rope_table = buffers.upload('rope_table', table);
 
-  const builder = new PlanBuilder(
-    config,
-    pipelines,
-    activations,
-    rope_table,
-    state,
-    cacheFormat,
-    context,
-    adapter.software,
-  );
+  const builderOf = (narrow: boolean): PlanBuilder =>
+    new PlanBuilder(
+      config,
+      pipelines,
+      activations,
+      rope_table,
+      state,
+      cacheFormat,
+      context,
+      adapter.software,
+      options.tuning,
+      narrow,
+    );
+  const builder = builderOf(false);
+  const short = options.tuning.narrow && !adapter.software ? builderOf(true) : null;
   let allBytes = 0;
   let kvBytesPerToken = 0;
   const blocks = layers.map((layer, i) => {
@@ -141,19 +151,19 @@ export function buildPlan(
     return {
       decode: builder.layer(i, layer, layout, cache, rope_pairs, 1),
       prefill: builder.layer(i, layer, layout, cache, rope_pairs, chunk),
+      short: short?.layer(i, layer, layout, cache, rope_pairs, chunk) ?? [],
     };
   });
 
-  const slices = buffers.storage('argmax', argmaxSlices(vocab_size) * 8);
   const scores = buffers.storage('scores', vocab_size * 4);
-  const { logits, tokens, counts, step, sampling } = state;
+  const { logits, best, tokens, counts, step, sampling } = state;
   const dims = { vocab_size, context };
   const split = cacheSplitter(layouts);
+  const embed = builder.embed(ends, chunk);
   const decode = [...builder.embed(ends, 1), ...blocks.flatMap((b) => b.decode)];
-  const head = builder.head(ends);
   const greedy = [
-    pipelines.dispatch(argmax_partial, dims, {}, { logits, best: slices }),
-    pipelines.dispatch(argmax_final, dims, {}, { best: slices, tokens, step }),
+    ...builder.head(ends, 'best'),
+    pipelines.dispatch(argmax_final, { slices, context }, {}, { best, tokens, step }),
   ];
   const planStep = (position: number, num_tokens: number): Step => ({
     position,
@@ -163,21 +173,24 @@ export function buildPlan(
   return {
     chunk,
     decode,
-    prefill: [...builder.embed(ends, chunk), ...blocks.flatMap((b) => b.prefill)],
-    head,
+    prefill: [...embed, ...blocks.flatMap((b) => b.prefill)],
+    shortPrefill: short && [...embed, ...blocks.flatMap((b) => b.short)],
     promptLogits: state.promptLogits ? builder.promptHead(ends, state.promptLogits, chunk) : null,
     greedy,
-    sample: [pipelines.dispatch(sample, dims, {}, { logits, counts, scores, tokens, sampling, step })],
+    sample: [
+      ...builder.head(ends, 'store'),
+      pipelines.dispatch(sample, dims, {}, { logits, counts, scores, tokens, sampling, step }),
+    ],
     count: [pipelines.dispatch(count_tokens, dims, {}, { tokens, counts, step })],
     state,
     kvBytesPerToken,
     cacheBytes: allBytes,
     cacheFormat,
-    dispatchesPerToken: countDispatches([decode, head, greedy], planStep(0, 1)),
+    dispatchesAt: (behind) => countDispatches([...decode, ...greedy], planStep(behind, 1)),
     step: planStep,
   };
 }
 
-function countDispatches(lists: readonly (readonly Dispatch[])[], step: Step): number {
-  return lists.flat().filter(({ grid }) => typeof grid !== 'function' || grid(step) !== null).length;
+function countDispatches(dispatches: readonly Dispatch[], step: Step): number {
+  return dispatches.filter(({ grid }) => typeof grid !== 'function' || grid(step) !== null).length;
 }

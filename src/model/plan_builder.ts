@@ -1,19 +1,18 @@
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
+import { attention_combine } from '../kernels/attention_combine.ts';
+import { attention_unembed } from '../kernels/attention_unembed.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
-import { head_matmul } from '../kernels/head_matmul.ts';
-import { matmul } from '../kernels/matmul.ts';
-import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
-import { matvec, matvecTuning } from '../kernels/matvec.ts';
 import { stride } from '../kernels/parts.ts';
-import type { OUTPUT } from '../kernels/parts.ts';
-import { rms_norm } from '../kernels/rms_norm.ts';
 import { store_rows } from '../kernels/store_rows.ts';
-import { attendDispatches } from './attend.ts';
+import { attendDispatch } from './attend.ts';
 import type { AttentionLayout } from './attention.ts';
+import { LinearBuilder } from './linear_builder.ts';
 import type { PlanState } from './plan_state.ts';
-import type { DeviceEnds, DeviceLayer, DeviceLinear } from './weights.ts';
+import { TUNING } from './tuning.ts';
+import type { Tuning } from './tuning.ts';
+import type { DeviceEnds, DeviceLayer, DevicePiece } from './weights.ts';
 
 /** Rows of activations, [tokens of a step, ...]; each its own buffer, so that independent dispatches do not wait. */
 export interface Activations {
@@ -32,16 +31,6 @@ export interface Activations {
   readonly partials: GPUBuffer;
 }
 
-interface LinearUse {
-  readonly linear: DeviceLinear;
-  /** RMSNorm before the matrix, its weight; null: none. */
-  readonly norm: GPUBuffer | null;
-  readonly x: GPUBuffer;
-  readonly out: GPUBuffer;
-  readonly out_stride: number;
-  readonly output: keyof typeof OUTPUT;
-}
-
 /**
  * Records the dispatches of embedding, layers and head. `tokens` 1 records decode: norms ride on matvec. More records
  * prefill: matmul, with norms apart.
@@ -55,7 +44,8 @@ export class PlanBuilder {
   readonly #cacheFormat: CacheFormat;
   /** Tokens that state.tokens has room for. */
   readonly #context: number;
-  readonly #software: boolean;
+  readonly #linears: LinearBuilder;
+  readonly #tuning: Tuning;
   /** Bound where a kernel variant does not read a binding. */
   readonly #unused: GPUBuffer;
 
@@ -68,9 +58,11 @@ export class PlanBuilder {
     cacheFormat: CacheFormat,
     context: number,
     software: boolean,
+    tuning: Tuning = TUNING,
+    narrow = false,
   ) {
+    this.#tuning = tuning;
     this.#config = config;
-    this.#software = software;
     this.#pipelines = pipelines;
     this.#activations = activations;
     this.#ropeTable = ropeTable;
@@ -78,6 +70,15 @@ export class PlanBuilder {
     this.#cacheFormat = cacheFormat;
     this.#context = context;
     this.#unused = ropeTable;
+    this.#linears = new LinearBuilder(
+      pipelines,
+      config.rms_norm_eps,
+      state,
+      software,
+      activations.normed,
+      this.#unused,
+      narrow,
+    );
   }
 
   embed({ embed_tokens: table }: DeviceEnds, tokens: number): Dispatch[] {
@@ -116,7 +117,7 @@ export class PlanBuilder {
     const { hidden, qkv } = this.#activations;
     const label = `layers.${index}`;
     return [
-      ...this.#linear(`${label}.qkv_proj`, tokens, {
+      ...this.#linears.linear(`${label}.qkv_proj`, tokens, {
         linear: layer.attention.qkv_proj,
         norm: layer.input_layernorm,
         x: hidden,
@@ -135,13 +136,13 @@ export class PlanBuilder {
     const label = `layers.${index}`;
     const residual = { out: hidden, out_stride: stride(hidden_size), output: 'residual' } as const;
     return [
-      ...this.#linear(`${label}.o_proj`, tokens, {
+      ...this.#linears.linear(`${label}.o_proj`, tokens, {
         linear: layer.o_proj,
         norm: null,
         x: this.heads(layer),
         ...residual,
       }),
-      ...this.#linear(`${label}.gate_up_proj`, tokens, {
+      ...this.#linears.linear(`${label}.gate_up_proj`, tokens, {
         linear: layer.gate_up_proj,
         norm: layer.post_attention_layernorm,
         x: hidden,
@@ -149,7 +150,7 @@ export class PlanBuilder {
         out_stride: stride(intermediate_size),
         output: 'swiglu',
       }),
-      ...this.#linear(`${label}.down_proj`, tokens, {
+      ...this.#linears.linear(`${label}.down_proj`, tokens, {
         linear: layer.down_proj,
         norm: null,
         x: gated,
@@ -158,21 +159,21 @@ export class PlanBuilder {
     ];
   }
 
-  /** Logits of the step's last token. */
-  head({ norm, lm_head }: DeviceEnds): Dispatch[] {
-    return this.#linear('lm_head', 1, {
+  /** Logits of the step's last token; `best`: and the largest of each workgroup's, into state.best. */
+  head({ norm, lm_head }: DeviceEnds, output: 'store' | 'best'): Dispatch[] {
+    return this.#linears.vector('lm_head', {
       linear: lm_head,
       norm,
       x: this.#activations.hidden,
       out: this.#state.logits,
       out_stride: stride(this.#config.vocab_size),
-      output: 'store',
+      output,
     });
   }
 
   /** Logits of every token of the step. */
   promptHead({ norm, lm_head }: DeviceEnds, out: GPUBuffer, tokens: number): Dispatch[] {
-    return this.#linear('prompt_lm_head', tokens, {
+    return this.#linears.linear('prompt_lm_head', tokens, {
       linear: lm_head,
       norm,
       x: this.#activations.hidden,
@@ -182,9 +183,11 @@ export class PlanBuilder {
     });
   }
 
-  /** Where o_proj reads from: [tokens, stride(num_attention_heads * head_dim)] */
+  /** Where o_proj reads from: [tokens, stride(o_proj.in_dim)] */
   heads(layer: DeviceLayer): GPUBuffer {
-    return layer.attention.form === 'mla' ? this.#activations.heads : this.#activations.attended;
+    const { attention } = layer;
+    const apart = attention.form === 'mla' && attention.unembed_out !== null;
+    return apart ? this.#activations.heads : this.#activations.attended;
   }
 
   #attention(
@@ -200,119 +203,81 @@ export class PlanBuilder {
     const { step } = this.#state;
     const rope_table = this.#ropeTable;
     const format = this.#cacheFormat;
-    const { attend } = layout;
+    // In decode attention takes the new row from the projections and stores it; a dispatch less.
+    const append = tokens === 1 && this.#tuning.append ? layout.store : null;
     const isMla = attention.form === 'mla';
-    const q = isMla ? q_latent : qkv;
+    const embed_q = isMla ? attention.embed_q : null;
+    const unembed_out = isMla ? attention.unembed_out : null;
+    // In decode it rides on joining the splits.
+    const joins = tokens === 1 ? unembed_out : null;
+    const attend = { ...layout.attend, max_tokens: tokens, append, keeps_partials: joins !== null };
+    const q = embed_q ? q_latent : qkv;
     const rope_map = (isMla ? attention.rope_map : null) ?? this.#unused;
-    const buffers = { q, cache, rope_table, rope_pairs, rope_map, out: attended, partials, step };
-    const core = [
-      this.#pipelines.dispatch(
-        store_rows,
-        { ...layout.store, max_tokens: tokens },
-        { store: format },
-        { kv: qkv, rope_table, rope_pairs, cache, step },
-        `${label}.store_rows`,
-      ),
-      ...attendDispatches(this.#pipelines, layout, tokens, format, buffers, label),
-    ];
-    if (!isMla) return core;
-    const per = { num_heads: num_attention_heads, heads_per_group: num_attention_heads / attention.groups };
-    return [
-      ...this.#headMatmul(`${label}.embed_q`, attention.embed_q, qkv, q_latent, {
-        ...per,
-        in_dim: head_dim,
-        out_dim: attend.qk_dim,
-        x_stride: layout.store.kv_stride,
-        x_offset: 0,
-        out_stride: attend.q_stride,
-        max_tokens: tokens,
-      }),
-      ...core,
-      ...this.#headMatmul(`${label}.unembed_out`, attention.unembed_out, attended, heads, {
-        ...per,
-        in_dim: attend.v_dim,
-        out_dim: head_dim,
-        x_stride: attend.out_stride,
-        x_offset: 0,
-        out_stride: stride(num_attention_heads * head_dim),
-        max_tokens: tokens,
-      }),
-    ];
-  }
-
-  #headMatmul(
-    label: string,
-    { pieces }: DeviceLinear,
-    x: GPUBuffer,
-    out: GPUBuffer,
-    dims: Parameters<typeof head_matmul.constants>[0],
-  ): Dispatch[] {
-    return pieces.map(({ format, weight, scales }) =>
-      this.#pipelines.dispatch(head_matmul, dims, { weight: format }, { weight, scales, x, out }, label),
-    );
-  }
-
-  #linear(
-    label: string,
-    tokens: number,
-    { linear, norm, x, out, out_stride, output }: LinearUse,
-  ): Dispatch[] {
-    const { rms_norm_eps } = this.#config;
-    const { step } = this.#state;
-    const x_stride = stride(linear.in_dim);
-    const bias = linear.bias ?? this.#unused;
-    const dims = {
-      in_dim: linear.in_dim,
-      x_stride,
-      out_stride,
-      has_bias: linear.bias !== null,
-      max_tokens: tokens,
-    };
-    const pieces = linear.pieces.map((piece) => ({
-      ...piece,
-      dims: { ...dims, out_dim: piece.rows, row_offset: piece.rowOffset },
-    }));
-    if (tokens === 1) {
-      const input = norm ? 'rms_norm' : 'plain';
-      return pieces.map((piece) => {
-        const { tuning, parts } = matvecTuning(piece.dims, this.#software);
-        return this.#pipelines.dispatch(
-          matvec,
-          { ...piece.dims, rms_norm_eps, tuning },
-          { weight: piece.format, input, output, ...parts },
-          {
-            weight: piece.weight,
-            scales: piece.scales,
-            x,
-            norm_weight: norm ?? this.#unused,
-            bias,
-            out,
-            step,
-          },
-          label,
-        );
-      });
+    const kv = qkv;
+    const matrices = isMla ? attention.groups : 1;
+    const per = { num_heads: num_attention_heads, heads_per_group: num_attention_heads / matrices };
+    const out_stride = stride(num_attention_heads * head_dim);
+    const dispatches: Dispatch[] = [];
+    if (embed_q) {
+      dispatches.push(
+        ...this.#linears.heads(`${label}.embed_q`, embed_q, qkv, q_latent, {
+          ...per,
+          in_dim: head_dim,
+          out_dim: attend.qk_dim,
+          x_stride: layout.store.kv_stride,
+          x_offset: 0,
+          out_stride: attend.q_stride,
+          max_tokens: tokens,
+        }),
+      );
     }
-    const { normed } = this.#activations;
-    const input = norm ? normed : x;
-    const products = pieces.map(({ dims: pieceDims, format, weight, scales }) => {
-      const parts = { weight: format, output };
-      const bindings = { weight, scales, x: input, bias, out, step };
-      return this.#software
-        ? this.#pipelines.dispatch(matmul, pieceDims, parts, bindings, label)
-        : this.#pipelines.dispatch(matmul_tiled, tiled(pieceDims), parts, bindings, label);
-    });
-    if (!norm) return products;
-    const normDims = { in_dim: linear.in_dim, rms_norm_eps, max_tokens: tokens };
-    return [
-      this.#pipelines.dispatch(
-        rms_norm,
-        normDims,
-        {},
-        { x, norm_weight: norm, out: normed },
-        `${label}.norm`,
+    if (!append) {
+      dispatches.push(
+        this.#pipelines.dispatch(
+          store_rows,
+          { ...layout.store, max_tokens: tokens },
+          { cache: format },
+          { kv, rope_table, rope_pairs, cache, step },
+          `${label}.store_rows`,
+        ),
+      );
+    }
+    dispatches.push(
+      attendDispatch(
+        this.#pipelines,
+        attend,
+        { cache: format, row: layout.row, append: append ? 'row' : 'none' },
+        { q, cache, rope_table, rope_pairs, rope_map, out: attended, partials, kv, step },
+        `${label}.attention`,
       ),
-      ...products,
-    ];
+    );
+    if (joins) {
+      const dims = { ...attend, matrices, out_dim: head_dim, out_stride };
+      const dispatch = ({ format: of, weight, scales }: DevicePiece): Dispatch =>
+        this.#pipelines.dispatch(
+          attention_unembed,
+          dims,
+          { weight: of },
+          { weight, scales, partials, out: heads, step },
+          `${label}.combine`,
+        );
+      return [...dispatches, ...joins.pieces.map(dispatch)];
+    }
+    const bindings = { partials, out: attended, step };
+    dispatches.push(this.#pipelines.dispatch(attention_combine, attend, {}, bindings, `${label}.combine`));
+    if (unembed_out) {
+      dispatches.push(
+        ...this.#linears.heads(`${label}.unembed_out`, unembed_out, attended, heads, {
+          ...per,
+          in_dim: attend.v_dim,
+          out_dim: head_dim,
+          x_stride: attend.out_stride,
+          x_offset: 0,
+          out_stride,
+          max_tokens: tokens,
+        }),
+      );
+    }
+    return dispatches;
   }
 }

@@ -7,6 +7,8 @@ export interface PlanState {
   readonly counts: GPUBuffer;
   /** f32 [vocab_size] */
   readonly logits: GPUBuffer;
+  /** (value, index) of the largest logit of each workgroup of the head. */
+  readonly best: GPUBuffer;
   /** f32 [chunk, promptLogitsStride] */
   readonly promptLogits: GPUBuffer | null;
   readonly promptLogitsStride: number;

@@ -1,4 +1,11 @@
-import type { DecoderEnds, DecoderLayer, LatentForm, Linear, MlaAttention } from '../core/layers.ts';
+import type {
+  DecoderEnds,
+  DecoderLayer,
+  FoldableMla,
+  GqaAttention,
+  LatentForm,
+  Linear,
+} from '../core/layers.ts';
 import { concatRows, gatherRows, GROUP_BYTES, groupsOf, packedBytes, unpack } from '../core/packed.ts';
 import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
@@ -39,8 +46,10 @@ export type DeviceAttention =
       readonly form: 'mla';
       /** Rows of q_proj, then of kv_a_proj. */
       readonly qkv_proj: DeviceLinear;
-      readonly embed_q: DeviceLinear;
-      readonly unembed_out: DeviceLinear;
+      /** null: folded into q_proj (model/fold.ts). */
+      readonly embed_q: DeviceLinear | null;
+      /** null: folded into o_proj. */
+      readonly unembed_out: DeviceLinear | null;
       readonly rope_pairs: Uint32Array<ArrayBuffer>;
       readonly latent: LatentForm;
       readonly kv_lora_rank: number;
@@ -75,7 +84,7 @@ export class WeightUploader {
 
   layer(
     label: string,
-    { input_layernorm, self_attn, post_attention_layernorm, mlp }: DecoderLayer,
+    { input_layernorm, self_attn, post_attention_layernorm, mlp }: DecoderLayer<GqaAttention | FoldableMla>,
   ): DeviceLayer {
     return {
       input_layernorm: this.#vector(`${label}.input_layernorm`, input_layernorm),
@@ -92,10 +101,8 @@ export class WeightUploader {
           : {
               form: 'mla',
               qkv_proj: this.#linear(`${label}.qkv_proj`, [self_attn.q_proj, self_attn.kv_a_proj]),
-              embed_q: this.#linear(`${label}.embed_q`, [{ pieces: [self_attn.embed_q], bias: null }]),
-              unembed_out: this.#linear(`${label}.unembed_out`, [
-                { pieces: [self_attn.unembed_out], bias: null },
-              ]),
+              embed_q: this.#matrix(`${label}.embed_q`, self_attn.embed_q),
+              unembed_out: this.#matrix(`${label}.unembed_out`, self_attn.unembed_out),
               rope_pairs: self_attn.rope_pairs,
               rope_map: this.#ropeMap(`${label}.rope_map`, self_attn),
               latent: self_attn.latent,
@@ -120,10 +127,14 @@ export class WeightUploader {
     };
   }
 
+  #matrix(label: string, tensor: PackedTensor | null): DeviceLinear | null {
+    return tensor && this.#linear(label, [{ pieces: [tensor], bias: null }]);
+  }
+
   /** What the attention kernel needs to make rope keys of a row, besides the rotation. */
   #ropeMap(
     label: string,
-    { latent, kv_lora_rank, qk_rope_head_dim, rope_rebuild, rope_mean }: MlaAttention,
+    { latent, kv_lora_rank, qk_rope_head_dim, rope_rebuild, rope_mean }: FoldableMla,
   ): GPUBuffer | null {
     if (latent === 'strict') return null;
     if (latent === 'reuse')

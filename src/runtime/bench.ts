@@ -1,4 +1,5 @@
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
+import type { LatentForm } from '../core/layers.ts';
 import { SHAPES } from '../core/shapes.ts';
 import type { ShapeName } from '../core/shapes.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
@@ -7,6 +8,7 @@ import type { Gpu } from '../gpu/device.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import type { DecoderSource } from './decoder_source.ts';
+import type { Tuning } from '../model/tuning.ts';
 import { loadDecoder } from './load.ts';
 import type { LoadedModel } from './load.ts';
 import { profileDecode, streamingRate } from './profile.ts';
@@ -24,6 +26,8 @@ export interface BenchOptions {
   readonly contexts: readonly number[];
   /** Lengths of prompts. */
   readonly prefill: readonly number[];
+  /** One thing that is usually fused left apart, to compare with. */
+  readonly apart?: keyof Tuning;
   readonly onProgress?: (progress: BenchProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -48,6 +52,7 @@ export interface BenchRow {
   readonly runsTokensPerSecond: readonly number[];
   /** (fastest - slowest) / median. */
   readonly spread: number;
+  /** Of greedy decoding at this context. */
   readonly dispatchesPerToken: number;
   readonly weightBytesPerToken: number;
   readonly kvBytesPerToken: number;
@@ -71,8 +76,9 @@ export interface BenchResult {
   }[];
 }
 
-export function sourceOfShape(shape: ShapeName): DecoderSource {
-  return new RandomDecoder(SHAPES[shape], 'q4_0');
+/** @param latent MLA in this form, with a quarter of the shape's cache */
+export function sourceOfShape(shape: ShapeName, latent?: LatentForm): DecoderSource {
+  return new RandomDecoder(SHAPES[shape], 'q4_0', latent);
 }
 
 export function sourceOfCheckpoint(checkpoint: Checkpoint, signal?: AbortSignal): DecoderSource {
@@ -106,6 +112,7 @@ export async function bench(
     contextLength: longestOf(source, contexts, prefill, WARM_UP + RUNS * runTokens + 1),
     promptLogits: false,
     spare: depth,
+    tuning: options.apart && { [options.apart]: false },
     onProgress: ({ stage, loaded, total, unit }) => {
       // Kernels are compiled last, and that takes as long as all layers.
       const share = ((stage === 'warm up' ? 0.5 : 0) + (0.5 * loaded) / total) * LOADING;
@@ -187,7 +194,7 @@ async function decodeRow(
     ? await profileDecode(gpu, plan, context)
     : { tokenMs: null, operations: [] };
   const step = plan.step(context, 1);
-  const weights = [plan.decode, plan.head]
+  const weights = [plan.decode, plan.greedy]
     .flat()
     .filter(({ label }) => label.endsWith('_proj') || label.endsWith('head'))
     .reduce((sum, dispatch) => sum + dispatch.bytesMoved(step), 0);
@@ -196,13 +203,13 @@ async function decodeRow(
   const attentionTimes = operations.filter(({ operation }) => /attention|combine/.test(operation));
   return {
     attention,
-    form: attention === 'gqa' ? 'gqa' : 'strict',
+    form: model.latentForm ?? 'gqa',
     cacheDtype,
     context,
     decodeTokensPerSecond: median,
     runsTokensPerSecond: rates,
     spread: ((sorted.at(-1) ?? 0) - (sorted[0] ?? 0)) / median,
-    dispatchesPerToken: plan.dispatchesPerToken,
+    dispatchesPerToken: plan.dispatchesAt(context),
     weightBytesPerToken: weights,
     kvBytesPerToken: plan.kvBytesPerToken,
     attentionMs: timed ? attentionTimes.reduce((sum, { ms }) => sum + ms, 0) : null,

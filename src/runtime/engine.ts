@@ -235,7 +235,7 @@ function describe(
       cache: plan.cacheBytes,
       activations: model.buffers.bytes - model.weightBytes - plan.cacheBytes,
     },
-    dispatchesPerToken: plan.dispatchesPerToken,
+    dispatchesPerToken: plan.dispatchesAt(0),
     conversion: model.conversion,
     convertMs: model.convertMs,
     ...more,

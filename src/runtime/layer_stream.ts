@@ -340,6 +340,7 @@ export class LayerStream {
       sampling: unused,
       counts: unused,
       logits: unused,
+      best: unused,
       promptLogits: null,
       promptLogitsStride: 0,
     };

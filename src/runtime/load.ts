@@ -2,7 +2,7 @@ import { convertExact } from '../convert/exact.ts';
 import type { LayerReport } from '../convert/report.ts';
 import type { ModelConfig } from '../core/config.ts';
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
-import type { DecoderLayer } from '../core/layers.ts';
+import type { DecoderLayer, FoldableMla, GqaAttention, LatentForm } from '../core/layers.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -13,6 +13,8 @@ import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import { buildPlan } from '../model/plan.ts';
 import type { Plan } from '../model/plan.ts';
+import { TUNING } from '../model/tuning.ts';
+import type { Tuning } from '../model/tuning.ts';
 import { WeightUploader } from '../model/weights.ts';
 import type { DeviceLayer, FormatBytes } from '../model/weights.ts';
 import type { DecoderSource } from './decoder_source.ts';
@@ -28,6 +30,8 @@ export interface LoadOptions {
   readonly promptLogits: boolean;
   /** Steps that may be in flight behind the end of the context. */
   readonly spare: number;
+  /** For measurements; default: everything that is fused. */
+  readonly tuning?: Partial<Tuning> | undefined;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -43,6 +47,8 @@ export interface LoadedModel {
   readonly conversion: readonly LayerReport[] | null;
   readonly convertMs: number;
   readonly notes: readonly string[];
+  /** Of the first layer that is MLA; null: all are GQA. */
+  readonly latentForm: LatentForm | null;
 }
 
 const DEFAULT_CONTEXT = 4096;
@@ -74,6 +80,7 @@ export async function loadDecoder(
   const { config } = source;
   const contextLength = chooseContext(config, options.contextLength);
   const buffers = new Buffers(gpu.device);
+  const tuning = { ...TUNING, ...options.tuning };
   try {
     const uploader = new WeightUploader(buffers, gpu.device.limits.maxStorageBufferBindingSize);
     const layers: DeviceLayer[] = [];
@@ -85,9 +92,9 @@ export async function loadDecoder(
     for (let i = 0; i < total; i++) {
       throwIfAborted(options.signal);
       const latent = source.latent?.layers[i];
-      let layer: DecoderLayer;
+      let layer: DecoderLayer<GqaAttention | FoldableMla>;
       if (latent && source.latentLayer) {
-        layer = await source.latentLayer(i, latent);
+        layer = await source.latentLayer(i, latent, tuning.fold);
       } else if (options.attention === 'mla') {
         const original = await source.layer(i);
         const started = performance.now();
@@ -116,6 +123,7 @@ export async function loadDecoder(
         promptLogits: options.promptLogits,
         spare: options.spare,
         adapter: adapterOf(gpu),
+        tuning,
       }),
     );
     await pipelines.compileAll((loaded, count) =>
@@ -132,7 +140,9 @@ export async function loadDecoder(
       formatBytes: uploader.formatBytes,
       conversion: reports.length > 0 ? reports : null,
       convertMs,
-      notes: source.notes(),
+      latentForm:
+        layers.flatMap(({ attention }) => ('latent' in attention ? [attention.latent] : []))[0] ?? null,
+      notes: [...source.notes(), ...foldNotes(layers)],
     };
   } catch (error) {
     buffers.destroy();
@@ -163,6 +173,16 @@ function chooseContext(config: ModelConfig, wanted: number | undefined): number 
     );
   }
   return wanted;
+}
+
+/** What a token does without, in words. */
+function foldNotes(layers: readonly DeviceLayer[]): string[] {
+  const mla = layers.flatMap(({ attention }) => (attention.form === 'mla' ? [attention] : []));
+  const count = (of: 'embed_q' | 'unembed_out'): number => mla.filter((one) => one[of] === null).length;
+  if (count('embed_q') + count('unembed_out') === 0) return [];
+  return [
+    `Products made ahead, because they take fewer bytes: embed_q in q_proj (${count('embed_q')} of ${mla.length} layers), unembed_out in o_proj (${count('unembed_out')}).`,
+  ];
 }
 
 function throwIfFailed(gpu: Gpu): void {

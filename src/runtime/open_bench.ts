@@ -1,3 +1,4 @@
+import type { LatentForm } from '../core/layers.ts';
 import type { ShapeName } from '../core/shapes.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { openModelFiles } from '../formats/open_model_files.ts';
@@ -8,8 +9,8 @@ import { openStore } from './stored_files.ts';
 
 /** What to measure, in a form that can be sent to a worker. */
 export interface BenchRequest extends Omit<BenchOptions, 'onProgress' | 'signal'> {
-  /** A shape with random 4-bit weights, or the address of a model: http(s) or a Hub id. */
-  readonly subject: { readonly shape: ShapeName } | { readonly model: string };
+  /** A shape with random 4-bit weights (latent: as MLA with a quarter of its cache), or a model: http(s) address or Hub id. */
+  readonly subject: { readonly shape: ShapeName; readonly latent?: LatentForm } | { readonly model: string };
 }
 
 /** @throws WebMlaError as an engine does that loads this model */
@@ -21,7 +22,9 @@ export async function openBench(
 ): Promise<BenchResult> {
   onProgress({ what: 'opening', share: 0, result: null });
   const source =
-    'shape' in subject ? sourceOfShape(subject.shape) : await sourceOfModel(subject.model, signal);
+    'shape' in subject
+      ? sourceOfShape(subject.shape, subject.latent)
+      : await sourceOfModel(subject.model, signal);
   return bench(source, webgpu, { ...options, onProgress, signal });
 }
 

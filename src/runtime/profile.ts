@@ -61,7 +61,7 @@ export async function streamingRate(gpu: Gpu): Promise<number> {
 export async function profileDecode(gpu: Gpu, plan: Plan, context: number): Promise<DecodeProfile> {
   const kinds = new Map<string, Dispatch[]>();
   const step = plan.step(context, 1);
-  const token = [...plan.decode, ...plan.head, ...plan.greedy];
+  const token = [...plan.decode, ...plan.greedy];
   for (const dispatch of token) {
     const { grid, label } = dispatch;
     if (typeof grid === 'function' && grid(step) === null) continue;

@@ -5,6 +5,7 @@ import { encode } from '../gpu/pipelines.ts';
 import type { Dispatch } from '../gpu/pipelines.ts';
 import { STEP_BYTES, writeStep } from '../gpu/step.ts';
 import type { Step } from '../gpu/step.ts';
+import { NARROW_TOKENS } from '../kernels/matmul_narrow.ts';
 import { packSampling } from '../kernels/sample.ts';
 import type { Sampling } from '../kernels/sample.ts';
 import type { Plan } from '../model/plan.ts';
@@ -128,15 +129,16 @@ export class Session {
     signal: AbortSignal | undefined,
     onLogits: LogitsSink | undefined,
   ): Promise<number> {
-    const { chunk, prefill, head, promptLogits, state } = this.#plan;
+    const { chunk, prefill, shortPrefill, promptLogits, state } = this.#plan;
     for (let position = from; position < prompt.length; position += chunk) {
       throwIfAborted(signal);
       const num_tokens = Math.min(chunk, prompt.length - position);
       const last = position + num_tokens === prompt.length;
       const step = this.#plan.step(position, num_tokens);
-      const dispatches = num_tokens === 1 ? this.#plan.decode : prefill;
+      const several = num_tokens <= NARROW_TOKENS ? (shortPrefill ?? prefill) : prefill;
+      const dispatches = num_tokens === 1 ? this.#plan.decode : several;
       const logits = onLogits && promptLogits ? promptLogits : [];
-      this.#submit(step, [dispatches, logits, ...(last ? [head, tail] : [])], last);
+      this.#submit(step, [dispatches, logits, ...(last ? [tail] : [])], last);
       if (onLogits && state.promptLogits) {
         const stride = this.#plan.state.promptLogitsStride;
         const rows = await this.#read(state.promptLogits, num_tokens * stride);
@@ -155,7 +157,7 @@ export class Session {
 
   /** One token: the id at `position` is on the GPU already. */
   #decode(position: number, tail: readonly Dispatch[]): void {
-    this.#submit(this.#plan.step(position, 1), [this.#plan.decode, this.#plan.head, tail], true);
+    this.#submit(this.#plan.step(position, 1), [this.#plan.decode, tail], true);
   }
 
   /** One small write, one pass, one submit; `readId` queues the sampled id for reading. */

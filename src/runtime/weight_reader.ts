@@ -1,12 +1,13 @@
 import type { ModelConfig } from '../core/config.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { latentShape } from '../core/layers.ts';
-import type { DecoderEnds, DecoderLayer, GqaAttention, Linear, MlaAttention } from '../core/layers.ts';
+import type { DecoderEnds, DecoderLayer, FoldableMla, GqaAttention, Linear } from '../core/layers.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { asIsFormat, isKeptExactly, readFloats, readPacked } from '../formats/tensor_data.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
 import { layerNames } from '../model/architecture.ts';
+import { foldProjections } from '../model/fold.ts';
 import type { Architecture } from '../model/family.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import type { WeightChoice } from './types.ts';
@@ -64,23 +65,26 @@ export class WeightReader implements DecoderSource {
   }
 
   /** A layer of a checkpoint that webmla converted (convert/latent_checkpoint.ts). */
-  async latentLayer(index: number, layer: LatentLayer): Promise<DecoderLayer<MlaAttention>> {
+  async latentLayer(index: number, layer: LatentLayer, fold: boolean): Promise<DecoderLayer<FoldableMla>> {
     const { hidden_size, num_attention_heads, num_key_value_heads: groups, head_dim } = this.config;
     const { row_dim, qk_dim, v_dim } = latentShape(layer);
     const { latent, kv_lora_rank, qk_rope_head_dim } = layer;
     const names = layerNames(index);
     const { embed_q, unembed_out, rope_mean } = names;
     const q = num_attention_heads * head_dim;
-    const up = FORMATS[this.#weights].matrix;
-    return this.#around(index, {
+    const format = FORMATS[this.#weights].matrix;
+    // What is to be multiplied is quantised behind that.
+    const late = fold && (format === 'q8_0' || format === 'q4_1') ? format : null;
+    const early = late ? 'f32' : format;
+    const attention: FoldableMla = {
       form: 'mla',
       ...layer,
       groups,
-      q_proj: await this.#linear(names.q_proj, q, hidden_size, 'optional'),
+      q_proj: await this.#linear(names.q_proj, q, hidden_size, 'optional', early),
       kv_a_proj: await this.#linear(names.kv_a_proj, row_dim, hidden_size, 'optional'),
-      embed_q: await this.#matrix(`${embed_q}.weight`, groups * qk_dim, head_dim, up),
-      unembed_out: await this.#matrix(`${unembed_out}.weight`, groups * head_dim, v_dim, up),
-      o_proj: await this.#linear(names.o_proj, hidden_size, q, 'optional'),
+      embed_q: await this.#matrix(`${embed_q}.weight`, groups * qk_dim, head_dim, early),
+      unembed_out: await this.#matrix(`${unembed_out}.weight`, groups * head_dim, v_dim, early),
+      o_proj: await this.#linear(names.o_proj, hidden_size, q, 'optional', early),
       rope_pairs: await this.#ropePairs(names.rope_pairs, qk_rope_head_dim / 2),
       rope_rebuild:
         latent === 'recon' && qk_rope_head_dim > 0
@@ -90,7 +94,8 @@ export class WeightReader implements DecoderSource {
         latent === 'reuse' && this.#checkpoint.tensors.has(rope_mean)
           ? await this.#vector(rope_mean, qk_rope_head_dim)
           : null,
-    });
+    };
+    return this.#around(index, fold ? foldProjections(attention, num_attention_heads, late) : attention);
   }
 
   async #around<A>(index: number, self_attn: A): Promise<DecoderLayer<A>> {
@@ -127,8 +132,14 @@ export class WeightReader implements DecoderSource {
     );
   }
 
-  async #linear(name: string, rows: number, cols: number, bias: Architecture['qkvBias']): Promise<Linear> {
-    const piece = await this.#matrix(`${name}.weight`, rows, cols, FORMATS[this.#weights].matrix);
+  async #linear(
+    name: string,
+    rows: number,
+    cols: number,
+    bias: Architecture['qkvBias'],
+    format = FORMATS[this.#weights].matrix,
+  ): Promise<Linear> {
+    const piece = await this.#matrix(`${name}.weight`, rows, cols, format);
     const hasBias = bias === 'required' || this.#checkpoint.tensors.has(`${name}.bias`);
     return { pieces: [piece], bias: hasBias ? await this.#vector(`${name}.bias`, rows) : null };
   }

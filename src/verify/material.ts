@@ -3,6 +3,7 @@ import { paddedLength, unpack } from '../core/packed.ts';
 import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
 import { randomStream } from '../core/rng.ts';
+import type { Best } from '../reference/argmax_final.ts';
 
 /** What cases are made of: random numbers, weights in every format, padded activations. */
 export class Material {
@@ -55,4 +56,15 @@ export function toF16(values: Float32Array): Uint16Array<ArrayBuffer> {
 
 export function roundToF16(values: Float32Array): Float32Array<ArrayBuffer> {
   return Float32Array.from(values, (value) => f16ToNumber(numberToF16(value)));
+}
+
+/** (value, index) pairs as the kernels store them */
+export function bestLayout(slices: readonly Best[]): Uint32Array<ArrayBuffer> {
+  const bits = new Uint32Array(new Float32Array(slices.map((s) => s.value)).buffer);
+  return Uint32Array.from(slices.flatMap((s, i) => [bits[i] ?? 0, s.index]));
+}
+
+/** Few distinct values, so that ties occur within and across slices. */
+export function tiedLogits(m: Material, vocab_size: number): Float32Array<ArrayBuffer> {
+  return m.floats(vocab_size, 3).map((x) => Math.round(x));
 }

@@ -57,7 +57,7 @@ describe('bench.html', () => {
           decodeTokensPerSecond: speed,
           runsTokensPerSecond: [speed, speed, speed, speed, speed],
           spread: speed,
-          dispatchesPerToken: 100,
+          dispatchesPerToken: 87,
           // 12 layers of a latent of 3 heads: keys and values.
           kvBytesPerToken: 12 * 2 * 3 * 64 * 4,
           attentionMs: speed,

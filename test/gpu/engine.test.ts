@@ -61,8 +61,8 @@ describe('info', () => {
     });
     expect(info.memory.weights).toBeGreaterThan(15_000_000);
     expect(info.memory.cache).toBeGreaterThanOrEqual(256 * info.kvBytesPerToken);
-    // embed, 12 layers of qkv, embed_q, store, attention, unembed, o, gate/up, down, then head and two of argmax
-    expect(info.dispatchesPerToken).toBe(1 + 12 * 8 + 1 + 2);
+    // embed, 12 layers of qkv, embed_q, attention, unembed, o, gate/up, down, then head and argmax
+    expect(info.dispatchesPerToken).toBe(1 + 12 * 7 + 2);
   });
 });
 

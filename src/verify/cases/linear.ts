@@ -2,16 +2,18 @@ import { WEIGHT_FORMATS } from '../../core/packed.ts';
 import type { WeightFormat } from '../../core/packed.ts';
 import type { LinearDims } from '../../kernels/linear.ts';
 import { matmul as matmulKernel } from '../../kernels/matmul.ts';
+import { matmul_narrow as narrowKernel } from '../../kernels/matmul_narrow.ts';
 import { matmul_tiled as tiledKernel } from '../../kernels/matmul_tiled.ts';
 import { matvec as matvecKernel } from '../../kernels/matvec.ts';
 import type { MatvecTuning } from '../../kernels/matvec.ts';
 import { stride } from '../../kernels/parts.ts';
+import { bestOfSlices } from '../../reference/argmax_final.ts';
 import { applyOutput, matmul } from '../../reference/matmul.ts';
 import type { Output } from '../../reference/matmul.ts';
 import { matvec } from '../../reference/matvec.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { Expected, KernelCase } from '../kernel_case.ts';
-import { Material, padRows, weightBuffers } from '../material.ts';
+import { bestLayout, Material, padRows, tiedLogits, weightBuffers } from '../material.ts';
 
 /** [in_dim, out_dim]: one group, a tail of a group, a row of the 260K model, one more than a workgroup serves, large. */
 const SHAPES = [
@@ -67,6 +69,7 @@ export function matvecCases(): KernelCase[] {
             max_tokens: tokens,
             rms_norm_eps: 1e-5,
             tuning,
+            best_offset: 0,
           },
           parts: {
             weight: format,
@@ -82,13 +85,14 @@ export function matvecCases(): KernelCase[] {
             norm_weight: padRows(norm_weight, in_dim),
             bias,
             out: into,
+            best: new Uint32Array(4),
           },
           expected: { out: { as: 'f32', values: applyOutput(output, y, into), tolerance: 'f32' } },
         }),
       );
     }
   }
-  cases.push(pieceOfMatrix());
+  cases.push(pieceOfMatrix(), ...bestCases());
   return cases;
 }
 
@@ -114,10 +118,83 @@ function pieceOfMatrix(): KernelCase {
       max_tokens: 1,
       rms_norm_eps: 0,
       tuning: { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 },
+      best_offset: 0,
     },
     parts: { weight: 'q8_0', input: 'plain', output: 'store', lanes: 'shared', rows: '4' },
-    buffers: { ...weightBuffers(packed), x, norm_weight: new Float32Array(4), bias, out: before },
+    buffers: {
+      ...weightBuffers(packed),
+      x,
+      norm_weight: new Float32Array(4),
+      bias,
+      out: before,
+      best: new Uint32Array(4),
+    },
     expected: { out: { as: 'f32', values: after, tolerance: 'f32' } },
+  });
+}
+
+/** Logits and the best of each workgroup's rows: rows with ties, a workgroup whose rows are no numbers, a second piece. */
+function bestCases(): KernelCase[] {
+  const shapes = [
+    { rows: 1, tuning: { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 }, before: 0, best_offset: 0 },
+    { rows: 131, tuning: ALONE, before: 0, best_offset: 0 },
+    { rows: 99, tuning: { WORKGROUP_SIZE: 32, LANES: 2, ROWS: 2 }, before: 50, best_offset: 3 },
+  ] as const;
+  return shapes.map(({ rows, tuning, before, best_offset }, index) => {
+    const m = new Material(1900 + index);
+    const chunk = (tuning.WORKGROUP_SIZE / tuning.LANES) * tuning.ROWS;
+    const logits = tiedLogits(m, rows);
+    if (rows > 2 * chunk) logits.fill(NaN, chunk, 2 * chunk);
+    // x takes the first column.
+    const values = new Float32Array(rows * 32);
+    logits.forEach((value, row) => (values[row * 32] = value));
+    const x = new Float32Array(32);
+    x[0] = 1;
+    const out = new Float32Array(before + rows);
+    const want = out.slice();
+    want.set(logits, before);
+    const slices = bestOfSlices(logits, chunk).map(({ value, index: row }) => ({
+      value,
+      index: row === 0xffffffff ? row : row + before,
+    }));
+    const best = new Uint32Array(2 * (best_offset + slices.length));
+    const wantBest = best.slice();
+    wantBest.set(bestLayout(slices), 2 * best_offset);
+    return kernelCase(matvecKernel, {
+      name: `best of ${rows} rows`,
+      dims: {
+        in_dim: 32,
+        out_dim: rows,
+        x_stride: 32,
+        out_stride: 32,
+        row_offset: before,
+        has_bias: false,
+        max_tokens: 1,
+        rms_norm_eps: 0,
+        tuning,
+        best_offset,
+      },
+      parts: {
+        weight: 'f32',
+        input: 'plain',
+        output: 'best',
+        lanes: tuning.LANES === 1 ? 'alone' : 'shared',
+        rows: tuning.ROWS === 2 ? '2' : '4',
+      },
+      buffers: {
+        weight: values,
+        scales: new Uint16Array(2),
+        x,
+        norm_weight: new Float32Array(4),
+        bias: new Float32Array(4),
+        out,
+        best,
+      },
+      expected: {
+        best: { as: 'u32', values: wantBest, tolerance: 'exact' },
+        out: { as: 'f32', values: want, tolerance: 'exact' },
+      },
+    });
   });
 }
 
@@ -147,6 +224,25 @@ export function matmulTiledCases(): KernelCase[] {
   return cases.map(({ product: { name, dims, ...rest }, QUADS }) =>
     kernelCase(tiledKernel, { name: `${name}, tiles of ${64 * QUADS}`, dims: { ...dims, QUADS }, ...rest }),
   );
+}
+
+/** One token, a column alone behind four, and eight of them; rows alone behind two and four. A shape for each format. */
+export function matmulNarrowCases(): KernelCase[] {
+  const shapes = [
+    [32, 2, 1],
+    [172, 64, 5],
+    [96, 33, 8],
+  ] as const;
+  const one = products(shapes).filter((_, i) => i % 3 === Math.floor(i / 3) % 3);
+  return one.map(({ name, dims, parts, ...rest }, index) => {
+    const tuning = TUNINGS[1 + (index % 4)] ?? ALONE;
+    return kernelCase(narrowKernel, {
+      name,
+      dims: { ...dims, tuning },
+      parts: { ...parts, rows: tuning.ROWS === 2 ? '2' : '4' },
+      ...rest,
+    });
+  });
 }
 
 interface Product {

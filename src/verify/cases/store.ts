@@ -82,7 +82,7 @@ function storeCase(one: Shape, format: CacheFormat, index: number, onGrid: boole
   return kernelCase(storeKernel, {
     name: `${tokens} rows of ${groups}x${row_dim} at ${position}${onGrid ? ', bit for bit' : ''}`,
     dims,
-    parts: { store: format },
+    parts: { cache: format },
     step: { position, num_tokens: tokens },
     buffers: {
       kv,
@@ -103,7 +103,12 @@ function storeCase(one: Shape, format: CacheFormat, index: number, onGrid: boole
 }
 
 /** Every group of 32 becomes minimum + step * quant with numbers that f16 holds; both ends of the range occur. */
-function putOnGrid(rows: Float32Array, { row_dim, split_dim }: Shape, levels: number, m: Material): void {
+export function putOnGrid(
+  rows: Float32Array,
+  { row_dim, split_dim }: Pick<Shape, 'row_dim' | 'split_dim'>,
+  levels: number,
+  m: Material,
+): void {
   const step = levels === 255 ? 2 ** -6 : 2 ** -2;
   for (let row = 0; row < rows.length; row += row_dim) {
     for (const [from, end] of [

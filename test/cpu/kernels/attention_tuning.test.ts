@@ -21,6 +21,8 @@ const ONE = {
   max_len: 1 << 17,
   max_tokens: 1,
   max_partials: MAX_PARTIALS,
+  append: null,
+  keeps_partials: false,
 };
 
 type Layout = Parameters<typeof cacheSplitter>[0][number];

@@ -1,4 +1,4 @@
-// A quantised cache: the row of position 0 as f32, and what a group of quads [first, end) shares.
+// What int8 and int4 share of storing a new row: the row of position 0 as f32, and steps and minima of groups of quads.
 fn store_exact(t: u32, group: u32, first: u32, end: u32) {
   for (var quad = first; quad < end; quad++) {
     let words = bitcast<vec4u>(row_quad(t, group, 0u, quad));
@@ -30,4 +30,18 @@ fn group_scale(t: u32, group: u32, position: u32, first: u32, end: u32, levels: 
 fn quants(value: vec4f, scale: vec2f, levels: f32) -> vec4u {
   let inverse = select(0.0, 1.0 / max(scale.x, 1e-30), scale.x > 0.0);
   return vec4u(clamp(round((value - scale.y) * inverse), vec4f(0.0), vec4f(levels)));
+}
+
+// Of a new row: the quad as it will be read.
+fn quantised_quad(t: u32, group: u32, position: u32, quad: u32, levels: f32) -> vec4f {
+  let value = row_quad(t, group, position, quad);
+  if (position == 0u) {
+    return value;
+  }
+  let second = quad >= SPLIT_QUADS;
+  let start = select(0u, SPLIT_QUADS, second);
+  let first = start + (quad - start) / 8u * 8u;
+  let end = min(first + 8u, select(SPLIT_QUADS, row_dim / 4u, second));
+  let scale = unpack2x16float(group_scale(t, group, position, first, end, levels));
+  return scale.x * vec4f(quants(value, scale, levels)) + scale.y;
 }
