@@ -1,11 +1,14 @@
 import { isShapeName, SHAPE_NAMES } from '../../measure.ts';
 import type { Failure } from '../failure.ts';
-import { ATTENTION_FORMS, CACHE_DTYPES } from '../forms.ts';
+import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS } from '../forms.ts';
 import { oneOf } from '../plain_data.ts';
 import { parseLengths, parseSettings } from './bench_settings.ts';
 import type { BenchSettings } from './bench_settings.ts';
 
-/** What the page's address asks for: ?shape=, model=, attention=, cacheDtype=, contexts=, prefill=, auto=1. */
+/**
+ * What the page's address asks for: ?shape=, model=, attention=, form=, cacheDtype=, contexts=, prefill=, auto=1.
+ * features=ordinary says what holds anyway: the device is asked for no shader-f16 and for nothing experimental.
+ */
 export class BenchAddress {
   readonly #query = new URLSearchParams(location.search);
 
@@ -31,6 +34,12 @@ export class BenchAddress {
     const rules: readonly (readonly [string, (value: string) => boolean, string])[] = [
       ['shape', isShapeName, `one of ${SHAPE_NAMES.join(', ')}`],
       ['attention', (value) => oneOf(value, ATTENTION_FORMS, null) !== null, ATTENTION_FORMS.join(' or ')],
+      ['features', (value) => value === 'ordinary', 'ordinary'],
+      [
+        'form',
+        (value) => oneOf(value, LATENT_FORMS, null) !== null && this.#query.has('shape'),
+        `one of ${LATENT_FORMS.join(', ')}, with a shape`,
+      ],
       [
         'cacheDtype',
         (value) => oneOf(value, CACHE_DTYPES, null) !== null,

@@ -1,8 +1,8 @@
 import type { AttentionForm, CacheDtype } from '../../index.ts';
 import { isShapeName } from '../../measure.ts';
-import type { BenchRequest, ShapeName } from '../../measure.ts';
+import type { BenchRequest, LatentForm, ShapeName } from '../../measure.ts';
 import { EMBEDDED_MODEL } from '../embedded_model.ts';
-import { ATTENTION_FORMS, CACHE_DTYPES } from '../forms.ts';
+import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS } from '../forms.ts';
 import { absoluteAddress, lastPart } from '../model_address.ts';
 import { fieldsOf, oneOf, textOr } from '../plain_data.ts';
 
@@ -15,6 +15,8 @@ export interface BenchSettings {
   /** Of the model, where the subject is 'address'. */
   readonly address: string;
   readonly attention: AttentionForm;
+  /** A shape as MLA in this form with a quarter of its cache; '' : as `attention` says. Only by the page's address. */
+  readonly form: LatentForm | '';
   readonly cacheDtype: CacheDtype;
   /** Lists of lengths, as they are typed. */
   readonly contexts: string;
@@ -35,6 +37,7 @@ export function usualSettings(software: boolean): BenchSettings {
     subject: software ? 'embedded' : 'smollm2-135m',
     address: '',
     attention: 'gqa',
+    form: '',
     cacheDtype: 'f16',
     contexts: software ? '16, 64' : '128, 1024',
     prefill: software ? '16' : '512',
@@ -48,6 +51,7 @@ export function parseSettings(stored: unknown, usual: BenchSettings): BenchSetti
     subject: isShapeName(subject) ? subject : oneOf(subject, ['embedded', 'address'], usual.subject),
     address: textOr(fields['address'], usual.address),
     attention: oneOf(fields['attention'], ATTENTION_FORMS, usual.attention),
+    form: oneOf(fields['form'], LATENT_FORMS, ''),
     cacheDtype: oneOf(fields['cacheDtype'], CACHE_DTYPES, usual.cacheDtype),
     contexts: textOr(fields['contexts'], usual.contexts),
     prefill: textOr(fields['prefill'], usual.prefill),
@@ -66,19 +70,20 @@ export function parseLengths(text: string): readonly number[] | null {
 
 /** @returns null where the form is not filled in as it should be */
 export function requestOf(settings: BenchSettings): BenchRequest | null {
-  const { subject, address, attention, cacheDtype } = settings;
+  const { subject, address, form, cacheDtype } = settings;
+  const attention = form === '' ? settings.attention : 'mla';
   const contexts = parseLengths(settings.contexts);
   const prefill = parseLengths(settings.prefill);
   if (contexts === null || prefill === null || contexts.length + prefill.length === 0) return null;
   if (subject === 'address' && address.trim() === '') return null;
-  return { subject: sourceOf(subject, address), attention, cacheDtype, contexts, prefill };
+  return { subject: sourceOf(subject, address, form), attention, cacheDtype, contexts, prefill };
 }
 
-function sourceOf(subject: Subject, address: string): BenchRequest['subject'] {
+function sourceOf(subject: Subject, address: string, form: LatentForm | ''): BenchRequest['subject'] {
   if (subject === 'address') return { model: absoluteAddress(address) };
   return subject === 'embedded'
     ? { model: new URL(EMBEDDED_MODEL.path, document.baseURI).href }
-    : { shape: subject };
+    : { shape: subject, ...(form !== '' && { latent: form }) };
 }
 
 export function subjectName({ subject, address }: BenchSettings): string {

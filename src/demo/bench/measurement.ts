@@ -16,7 +16,11 @@ export interface Measurement {
 
 /** SmolLM2 135M, MLA, f16 */
 export function titleOf({ settings }: Measurement): string {
-  return [subjectName(settings), ATTENTION_NAMES[settings.attention], settings.cacheDtype].join(', ');
+  return [
+    subjectName(settings),
+    settings.form || ATTENTION_NAMES[settings.attention],
+    settings.cacheDtype,
+  ].join(', ');
 }
 
 export function percent(share: number): string {
