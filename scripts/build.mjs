@@ -7,33 +7,24 @@ import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
 import { aliases, withoutUploads } from './aliases.mjs';
+import { shorten, shortNames } from './short_wgsl.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** `import text from './x.wgsl?raw'`, as Vite has it. Comments and spaces are left behind, lines are kept: a compiler's
- * message still names the line of the source file. */
+/** `import text from './x.wgsl?raw'`, as Vite has it, but shortened. */
 export const wgsl = {
   name: 'wgsl',
   setup(build) {
+    const names = shortNames();
     build.onResolve({ filter: /\.wgsl\?raw$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path.replace('?raw', '')),
     }));
-    build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => {
-      const lines = (await readFile(path, 'utf8')).split('\n');
-      return {
-        contents: lines.map(squeezed).join('\n'),
-        loader: 'text',
-      };
-    });
+    build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
+      contents: shorten(await readFile(path, 'utf8'), names),
+      loader: 'text',
+    }));
   },
 };
-
-/** Operators that join to others (- = < >) keep their spaces. */
-const squeezed = (line) =>
-  line
-    .replace(/\s*\/\/.*$/, '')
-    .trim()
-    .replaceAll(/ *([,;:(){}[\]+*/&|]) */g, '$1');
 
 /** In the sources a worker is X.ts beside its caller; in the package it is X.js beside index.js. */
 export const workerUrl = {
