@@ -66,7 +66,7 @@ async function measure(job) {
 const cacheNames = ({ L }) => Array.from({ length: L }, (_, i) => [`${i}.key`, `${i}.value`]).flat();
 const elementOf = ({ dtype }) =>
   dtype === 'fp16'
-    ? { type: 'float16', bytes: 2, empty: () => new Uint16Array(0) }
+    ? { type: 'float16', bytes: 2, empty: () => new (globalThis.Float16Array ?? Uint16Array)(0) }
     : { type: 'float32', bytes: 4, empty: () => new Float32Array(0) };
 
 async function openSession({ ort, device, url }, file, locations) {
