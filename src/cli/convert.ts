@@ -36,7 +36,7 @@ export async function convert(args: Arguments): Promise<Converted> {
     ...(choice.method !== 'exact' && { calibration: await calibrationOf(args, checkpoint) }),
     gpu: openDawn,
     weights: 'as-is',
-    madeWeights: madeWeights(args),
+    ...madeWeights(args),
     format: args.choice('format', ['webmla', 'deepseek']) ?? 'webmla',
     threads: layerThreads(),
     onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
@@ -112,16 +112,16 @@ async function calibrationOf(
   return { rows, statistics, refitRows: refit ? Math.min(REFIT_ROWS, rows.length) : 0 };
 }
 
-/** `--option weights=f32|f16|q8_0`: of the matrices that the conversion makes. */
-function madeWeights(args: Arguments): 'f32' | 'f16' | 'q8_0' {
-  const wanted =
-    args
-      .list('option')
-      .map(keyAndValue)
-      .find(([key]) => key === 'weights')?.[1] ?? 'f16';
-  const found = (['f32', 'f16', 'q8_0'] as const).find((format) => format === wanted);
-  if (!found) throw new UsageError(`--option weights: expected f32, f16 or q8_0, got ${wanted}`);
-  return found;
+/** `--option weights=f32|f16|bf16|q8_0`: of the matrices that the conversion makes. */
+function madeWeights(args: Arguments): Pick<ConvertOptions, 'madeWeights'> {
+  const wanted = args
+    .list('option')
+    .map(keyAndValue)
+    .find(([key]) => key === 'weights')?.[1];
+  if (wanted === undefined) return {};
+  const found = (['f32', 'f16', 'bf16', 'q8_0'] as const).find((format) => format === wanted);
+  if (!found) throw new UsageError(`--option weights: expected f32, f16, bf16 or q8_0, got ${wanted}`);
+  return { madeWeights: found };
 }
 
 function keyAndValue(option: string): [string, string] {

@@ -38,6 +38,7 @@ export interface ModelConfig {
   readonly num_hidden_layers: number;
   readonly num_attention_heads: number;
   readonly num_key_value_heads: number;
+  /** In DeepSeek's layout qk_nope_head_dim + qk_rope_head_dim. */
   readonly head_dim: number;
   readonly vocab_size: number;
   readonly max_position_embeddings: number;
@@ -51,6 +52,22 @@ export interface ModelConfig {
   readonly bos_token_id: number | null;
   /** Never empty lists of null: [] when the file names none. */
   readonly eos_token_id: readonly number[];
+  /** Of a checkpoint in DeepSeek's layout that can run. */
+  readonly mla?: MlaConfig;
+}
+
+/** What a DeepseekV3Config says of attention, in the variants that run (formats/deepseek_config.ts). */
+export interface MlaConfig {
+  readonly kv_lora_rank: number;
+  /** null: queries come from one matrix. */
+  readonly q_lora_rank: number | null;
+  readonly qk_nope_head_dim: number;
+  readonly qk_rope_head_dim: number;
+  readonly v_head_dim: number;
+  /** Whether latents pass an RMSNorm; then it must be one over a constant (convert/constant_norm.ts). */
+  readonly qk_latent_layernorm: boolean;
+  /** Whether the two values of a rope pair lie side by side. */
+  readonly rope_interleave: boolean;
 }
 
 /** Sampling defaults and stop ids of generation_config.json; a field is absent when the file does not name it. */

@@ -5,13 +5,37 @@ import type { ModelConfig, RopeScaling } from './config.ts';
  * Formulas: transformers, src/transformers/modeling_rope_utils.py; YaRN: arXiv 2309.00071; llama3: Llama 3.1 release.
  */
 
-/** @returns inv_freq [head_dim / 2], radians a position, rounded to f32 as transformers holds them */
+/** @returns inv_freq [rotaryDim / 2], radians a position, rounded to f32 as transformers holds them */
 export function ropeFrequencies(
-  config: Pick<ModelConfig, 'head_dim' | 'rope_theta' | 'rope_scaling'>,
+  config: Pick<ModelConfig, 'head_dim' | 'mla' | 'rope_theta' | 'rope_scaling'>,
 ): Float32Array {
-  const { head_dim, rope_theta, rope_scaling } = config;
-  const plain = Float64Array.from({ length: head_dim / 2 }, (_, f) => rope_theta ** ((-2 * f) / head_dim));
-  return Float32Array.from(scaleFrequencies(plain, head_dim, rope_theta, rope_scaling));
+  const { rope_theta, rope_scaling } = config;
+  const width = rotaryDim(config);
+  const plain = Float64Array.from({ length: width / 2 }, (_, f) => rope_theta ** ((-2 * f) / width));
+  return Float32Array.from(scaleFrequencies(plain, width, rope_theta, rope_scaling));
+}
+
+/** Twice the frequencies of the rotary table: the width of a head, in DeepSeek's layout of its rope part. */
+export function rotaryDim({ head_dim, mla }: Pick<ModelConfig, 'head_dim' | 'mla'>): number {
+  return mla?.qk_rope_head_dim ?? head_dim;
+}
+
+/** Pairs between which YaRN goes from the frequency as it is to the one divided by `factor`. */
+export function yarnRange(
+  scaling: Extract<RopeScaling, { rope_type: 'yarn' }>,
+  head_dim: number,
+  rope_theta: number,
+): [low: number, high: number] {
+  const { original_max_position_embeddings, beta_fast, beta_slow, truncate } = scaling;
+  /** The pair that makes `turns` turns within the original context. */
+  const pairOf = (turns: number): number =>
+    (head_dim * Math.log(original_max_position_embeddings / (turns * 2 * Math.PI))) /
+    (2 * Math.log(rope_theta));
+  const [low, high] = [pairOf(beta_fast), pairOf(beta_slow)];
+  return [
+    Math.max(truncate ? Math.floor(low) : low, 0),
+    Math.min(truncate ? Math.ceil(high) : high, head_dim - 1),
+  ];
 }
 
 /** What cos and sin are multiplied with: 1 except for YaRN. */
@@ -42,20 +66,9 @@ function scaleFrequencies(
       });
     }
     case 'yarn': {
-      const { factor, original_max_position_embeddings, beta_fast, beta_slow, truncate } = scaling;
-      /** The pair that makes `turns` turns within the original context. */
-      const pairOf = (turns: number): number =>
-        (head_dim * Math.log(original_max_position_embeddings / (turns * 2 * Math.PI))) /
-        (2 * Math.log(rope_theta));
-      let low = pairOf(beta_fast);
-      let high = pairOf(beta_slow);
-      if (truncate) {
-        low = Math.floor(low);
-        high = Math.ceil(high);
-      }
-      low = Math.max(low, 0);
-      high = Math.min(high, head_dim - 1);
-      if (low === high) high += 0.001;
+      const { factor } = scaling;
+      const [low, end] = yarnRange(scaling, head_dim, rope_theta);
+      const high = low === end ? end + 0.001 : end;
       return plain.map((w, f) => {
         const ramp = Math.min(1, Math.max(0, (f - low) / (high - low)));
         return (w / factor) * ramp + w * (1 - ramp);

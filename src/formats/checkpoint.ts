@@ -14,6 +14,8 @@ export interface Checkpoint {
   /** Of a checkpoint that webmla converted: what its layers are. null: GQA, as trained. */
   readonly latent: LatentConfig | null;
   readonly generation: GenerationConfig;
+  /** generation_config.json as it stands; {} when there is none. */
+  readonly rawGeneration: JsonObject;
   /** null when there is no tokenizer.json; of a GGUF then see ggufMetadata. */
   readonly tokenizerFiles: TokenizerFiles | null;
   readonly ggufMetadata: JsonObject | null;

@@ -6,7 +6,7 @@ import type { GgufFile } from './gguf.ts';
 import { ggufArchitecture, ggufConfig, ggufGenerationConfig } from './gguf_config.ts';
 import { ggufRowOrder, hfName } from './gguf_names.ts';
 import { readGeneration } from './generation_file.ts';
-import { isStrictType, parseConfig } from './hf_config.ts';
+import { isStrictType, parseConfig, parseGenerationConfig } from './hf_config.ts';
 import type { JsonObject } from './json_source.ts';
 import type { ModelFiles } from './model_files.ts';
 import { requireScaling } from './rope_factors.ts';
@@ -46,13 +46,15 @@ export async function openGgufCheckpoint(
     }
     tensors.set(name, rowOrder ? { ...entry, rowOrder } : entry);
   }
+  const rawGeneration = await readGeneration(files, signal);
   return {
     name: files.name,
     kind: 'gguf',
     config,
     rawConfig,
     latent: null,
-    generation: { ...ggufGenerationConfig(metadata), ...(await readGeneration(files, signal)) },
+    generation: { ...ggufGenerationConfig(metadata), ...parseGenerationConfig(rawGeneration) },
+    rawGeneration,
     tokenizerFiles: await readTokenizerFiles(files, signal),
     ggufMetadata: metadata,
     tensors,

@@ -1,5 +1,6 @@
 import type { GenerationConfig, ModelConfig } from '../core/config.ts';
 import { ConfigFields } from './config_fields.ts';
+import { readMla } from './deepseek_config.ts';
 import { isJsonObject } from './json_source.ts';
 import type { JsonObject } from './json_source.ts';
 import { readRope } from './rope_config.ts';
@@ -21,7 +22,8 @@ export function isStrictType(model_type: string): boolean {
 export function parseConfig(raw: JsonObject, file: string): ModelConfig {
   const architecture = Array.isArray(raw['architectures']) ? String(raw['architectures'][0]) : '';
   const model_type = modelType(raw, architecture, file);
-  const lenient = !isStrictType(model_type);
+  const mla = model_type === 'deepseek_v3' ? readMla(raw, architecture, file) : null;
+  const lenient = !isStrictType(model_type) && !mla;
   const merged = isJsonObject(raw['text_config']) ? { ...raw, ...raw['text_config'] } : raw;
   const fields = new ConfigFields(merged, file, lenient);
 
@@ -36,7 +38,9 @@ export function parseConfig(raw: JsonObject, file: string): ModelConfig {
     num_hidden_layers: fields.count('num_hidden_layers'),
     num_attention_heads,
     num_key_value_heads,
-    head_dim: fields.count('head_dim', hidden_size / Math.max(1, num_attention_heads)),
+    head_dim: mla
+      ? mla.qk_nope_head_dim + mla.qk_rope_head_dim
+      : fields.count('head_dim', hidden_size / Math.max(1, num_attention_heads)),
     vocab_size: fields.count('vocab_size'),
     max_position_embeddings: fields.count('max_position_embeddings'),
     rms_norm_eps: fields.positive('rms_norm_eps', 1e-6),
@@ -46,6 +50,7 @@ export function parseConfig(raw: JsonObject, file: string): ModelConfig {
     sliding_window: slidingWindow(fields, model_type),
     bos_token_id: fields.ids('bos_token_id')[0] ?? null,
     eos_token_id: fields.ids('eos_token_id'),
+    ...(mla && { mla }),
   };
   if (!lenient) checkHeads(config, fields);
   return config;

@@ -32,10 +32,24 @@ export function latentConfigJson(original: JsonObject, latent: LatentConfig): Js
   return { ...original, architectures: [LATENT_ARCHITECTURE], webmla: { version: VERSION, ...latent } };
 }
 
-/** @returns null for a checkpoint that is not one of webmla's; @throws WebMlaError `bad_file`, `unsupported` for a newer version */
+/** The layers of a checkpoint in DeepSeek's layout. A constant that the latent's norm is taken out of the way by is not cached. */
+function deepseekLatent({ mla, num_hidden_layers, architecture }: ModelConfig): LatentConfig | null {
+  if (!mla) return null;
+  const { kv_lora_rank, qk_rope_head_dim, qk_latent_layernorm } = mla;
+  const layer = { latent: 'strict', qk_offset: 0, qk_rope_head_dim } as const;
+  const rank = qk_latent_layernorm ? kv_lora_rank - 1 : kv_lora_rank;
+  return {
+    method: 'deepseek',
+    cacheDtype: 'f16',
+    architecture,
+    layers: Array.from({ length: num_hidden_layers }, () => ({ ...layer, kv_lora_rank: rank })),
+  };
+}
+
+/** @returns null for a checkpoint without latent layers; @throws WebMlaError `bad_file`, `unsupported` for a newer version */
 export function parseLatentConfig(raw: JsonObject, config: ModelConfig, file: string): LatentConfig | null {
   const section = raw['webmla'];
-  if (section === undefined) return null;
+  if (section === undefined) return deepseekLatent(config);
   const outer = new ConfigFields(raw, file);
   if (!isJsonObject(section)) return outer.refuse('webmla', 'an object');
   const fields = new ConfigFields(section, `${file}: webmla`);

@@ -2,7 +2,7 @@ import { WebMlaError } from '../core/errors.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { openGgufCheckpoint } from './gguf_checkpoint.ts';
 import { readGeneration } from './generation_file.ts';
-import { parseConfig } from './hf_config.ts';
+import { parseConfig, parseGenerationConfig } from './hf_config.ts';
 import { byHfName, tieEmbeddings } from './hf_names.ts';
 import { readJsonObject } from './json_source.ts';
 import { parseLatentConfig } from './latent_config.ts';
@@ -33,6 +33,7 @@ async function openSafetensorsCheckpoint(files: ModelFiles, signal?: AbortSignal
   const config = parseConfig(rawConfig, configFile.name);
   const fileTensors = await openSafetensorsTensors(files, signal);
   const tensors = byHfName(fileTensors);
+  const rawGeneration = await readGeneration(files, signal);
   const tie_word_embeddings = await tieEmbeddings(tensors, config, signal);
   return {
     name: files.name,
@@ -40,7 +41,8 @@ async function openSafetensorsCheckpoint(files: ModelFiles, signal?: AbortSignal
     config: { ...config, tie_word_embeddings },
     rawConfig,
     latent: parseLatentConfig(rawConfig, config, configFile.name),
-    generation: await readGeneration(files, signal),
+    generation: parseGenerationConfig(rawGeneration),
+    rawGeneration,
     tokenizerFiles: await readTokenizerFiles(files, signal),
     ggufMetadata: null,
     tensors,

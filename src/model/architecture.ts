@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../core/config.ts';
 import { WebMlaError } from '../core/errors.ts';
+import { deepseek } from './deepseek.ts';
 import type { Architecture } from './family.ts';
 import { llama } from './llama.ts';
 import { qwen2 } from './qwen2.ts';
@@ -45,13 +46,16 @@ export function layerNames(layer: number): LayerNames {
   };
 }
 
-const ARCHITECTURES: readonly Architecture[] = [llama, qwen2];
+const ARCHITECTURES: readonly Architecture[] = [llama, qwen2, deepseek];
 
 /** Why a model cannot run, or null. */
 export function whyUnsupported(config: ModelConfig): string | null {
   if (!ARCHITECTURES.some(({ modelTypes }) => modelTypes.includes(config.model_type))) {
     const known = ARCHITECTURES.flatMap(({ modelTypes }) => modelTypes).join(', ');
     return `model_type: expected one of ${known}, got ${config.model_type}`;
+  }
+  if (config.model_type === 'deepseek_v3' && !config.mla) {
+    return `deepseek_v3: expected dense layers whose latents no norm changes (webmla's or TransMLA's), got ${config.architecture} of another kind`;
   }
   const { hidden_act, hidden_size, intermediate_size, head_dim } = config;
   const { num_attention_heads, num_key_value_heads } = config;

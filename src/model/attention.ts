@@ -2,6 +2,7 @@ import { quantsPerWord } from '../core/cache_rows.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import { latentShape } from '../core/layers.ts';
+import { rotaryDim } from '../core/rope.ts';
 import { stagedDim } from '../kernels/attention_partial.ts';
 import type { AttentionDims } from '../kernels/attention_partial.ts';
 import type { AttentionAdapter } from '../kernels/attention_tuning.ts';
@@ -41,12 +42,12 @@ export function attentionLayout(
 }
 
 function commonDims(
-  { head_dim }: ModelConfig,
+  config: ModelConfig,
   { max_len, max_tokens }: CachePlan,
 ): Pick<AttentionDims, 'rope_frequencies' | 'softmax_scale' | 'max_len' | 'max_tokens'> {
   return {
-    rope_frequencies: head_dim / 2,
-    softmax_scale: head_dim ** -0.5,
+    rope_frequencies: rotaryDim(config) / 2,
+    softmax_scale: config.head_dim ** -0.5,
     max_len,
     max_tokens,
   };

@@ -70,7 +70,7 @@ export function buildPlan(
   buffers: Buffers,
   options: PlanOptions,
 ): Plan {
-  const { hidden_size, intermediate_size, num_attention_heads, head_dim, vocab_size } = config;
+  const { hidden_size, intermediate_size, vocab_size } = config;
   const { cacheFormat, chunk, spare, adapter } = options;
   // Steps in flight beyond the end of the context write rows too: they land in the spare rows.
   const max_len = options.max_len + spare;
@@ -113,7 +113,14 @@ export function buildPlan(
       'attended',
       widest((l) => l.attend.out_stride),
     ),
-    heads: rows('heads', stride(num_attention_heads * head_dim)),
+    heads: rows(
+      'heads',
+      layers.reduce(
+        (most, { attention, o_proj }) =>
+          attention.form === 'mla' && attention.unembed_out ? Math.max(most, stride(o_proj.in_dim)) : most,
+        4,
+      ),
+    ),
     gated: rows('gated', stride(intermediate_size)),
     partials: buffers.storage(
       'partials',

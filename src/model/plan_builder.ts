@@ -216,7 +216,8 @@ export class PlanBuilder {
     const kv = qkv;
     const matrices = isMla ? attention.groups : 1;
     const per = { num_heads: num_attention_heads, heads_per_group: num_attention_heads / matrices };
-    const out_stride = stride(num_attention_heads * head_dim);
+    const out_dim = unembed_out ? unembed_out.out_dim / matrices : 0;
+    const out_stride = stride(num_attention_heads * out_dim);
     const dispatches: Dispatch[] = [];
     if (embed_q) {
       dispatches.push(
@@ -252,7 +253,7 @@ export class PlanBuilder {
       ),
     );
     if (joins) {
-      const dims = { ...attend, matrices, out_dim: head_dim, out_stride };
+      const dims = { ...attend, matrices, out_dim, out_stride };
       const dispatch = ({ format: of, weight, scales }: DevicePiece): Dispatch =>
         this.#pipelines.dispatch(
           attention_unembed,
@@ -270,7 +271,7 @@ export class PlanBuilder {
         ...this.#linears.heads(`${label}.unembed_out`, unembed_out, attended, heads, {
           ...per,
           in_dim: attend.v_dim,
-          out_dim: head_dim,
+          out_dim,
           x_stride: attend.out_stride,
           x_offset: 0,
           out_stride,

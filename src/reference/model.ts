@@ -2,7 +2,7 @@ import type { ModelConfig } from '../core/config.ts';
 import { latentShape } from '../core/layers.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention, MlaAttention } from '../core/layers.ts';
 import { unpack } from '../core/packed.ts';
-import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
+import { cosSinTable, ropeAttentionFactor, ropeFrequencies, rotaryDim } from '../core/rope.ts';
 import { at } from './at.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_partial } from './attention_partial.ts';
@@ -134,13 +134,14 @@ function naiveHeads(
 ): Float32Array {
   const { num_attention_heads: heads, head_dim } = config;
   const { qk_rope_head_dim, groups, rope_pairs } = attn;
-  const frequencies = head_dim / 2;
+  const frequencies = rotaryDim(config) / 2;
   const q = linear(attn.q_proj, x);
   const row = readLatentRows(attn, linear(attn.kv_a_proj, x), table, frequencies);
   const { content_dim, v_dim } = row;
   const qk_dim = content_dim + qk_rope_head_dim;
   const embed_q = unpack(attn.embed_q);
   const unembed_out = unpack(attn.unembed_out);
+  const out_dim = attn.unembed_out.rows / groups;
   return besides(
     Array.from({ length: heads }, (_, h) => {
       const g = Math.floor((h * groups) / heads);
@@ -162,11 +163,11 @@ function naiveHeads(
       const scored = content_dim > 0;
       const key = scored ? beside(k_nope, head_dim, row.rope, qk_rope_head_dim) : row.rope;
       const asked = scored ? beside(query, head_dim, q_pe, qk_rope_head_dim) : q_pe;
-      const out = unembed_out.subarray(g * head_dim * v_dim, (g + 1) * head_dim * v_dim);
+      const out = unembed_out.subarray(g * out_dim * v_dim, (g + 1) * out_dim * v_dim);
       const values = matmul(out, row.values, v_dim);
       return attend(asked, key, values, (scored ? head_dim : 0) + qk_rope_head_dim, head_dim ** -0.5);
     }),
-    head_dim,
+    out_dim,
   );
 }
 
@@ -206,7 +207,8 @@ function absorbedHeads(
     attn.latent === 'strict'
       ? strictLatent(config, attn, q_latent, x, table)
       : rebuiltLatent(config, attn, q_latent, x, table);
-  return head_matmul(unpack(attn.unembed_out), latent, { ...per, in_dim: v_dim, out_dim: head_dim });
+  const out_dim = attn.unembed_out.rows / groups;
+  return head_matmul(unpack(attn.unembed_out), latent, { ...per, in_dim: v_dim, out_dim });
 }
 
 /** Σ p x_n of every head over rows whose rope key is rotated when stored: [tokens, heads * v_dim]. */
@@ -221,7 +223,7 @@ function strictLatent(
   const { kv_lora_rank: r, qk_rope_head_dim, qk_offset } = attn;
   const { row_dim, qk_dim } = latentShape(attn);
   const tokens = x.length / config.hidden_size;
-  const pairs = { dim: qk_rope_head_dim, pairs: attn.rope_pairs, table, frequencies: head_dim / 2 };
+  const pairs = { dim: qk_rope_head_dim, pairs: attn.rope_pairs, table, frequencies: rotaryDim(config) / 2 };
   const cache = store_rows(
     new Float32Array(tokens * row_dim),
     linear(attn.kv_a_proj, x),
@@ -265,7 +267,7 @@ function rebuiltLatent(
 ): Float32Array {
   const { num_attention_heads: heads, head_dim } = config;
   const { qk_rope_head_dim, rope_pairs } = attn;
-  const frequencies = head_dim / 2;
+  const frequencies = rotaryDim(config) / 2;
   const row = readLatentRows(attn, linear(attn.kv_a_proj, x), table, frequencies);
   const qk_dim = row.content_dim + qk_rope_head_dim;
   const keys = beside(row.content, row.content_dim, row.rope, qk_rope_head_dim);

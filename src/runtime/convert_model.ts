@@ -54,9 +54,9 @@ export interface ConvertOptions {
   readonly gpu: () => Promise<GPU | undefined>;
   /** Of matrices that the conversion leaves alone. */
   readonly weights: WeightChoice;
-  /** Of those that it makes. Default f16. */
+  /** Of those that it makes, default f16; of all of them in format deepseek: f32 (default) or bf16. */
   readonly madeWeights?: WeightFormat;
-  /** Layout of the result. 'deepseek': exportable strict layers only, f32. Default 'webmla'. */
+  /** Layout of the result. 'deepseek': exportable strict layers only. Default 'webmla'. */
   readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
   /** For the algebra. Default: this thread. */
@@ -90,7 +90,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   }
   const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
   const started = performance.now();
-  const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config) : null;
+  const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config, options.madeWeights) : null;
   const own = new LatentCheckpointWriter();
   const writer = deepseek ?? own;
   const layers: LatentLayer[] = [];
@@ -99,7 +99,9 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
     const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
     writer.layer(index, layer);
-    layers.push({ latent, kv_lora_rank, qk_rope_head_dim, qk_offset });
+    // What runs an export caches its constant too.
+    const rank = deepseek ? kv_lora_rank + 1 : kv_lora_rank;
+    layers.push({ latent, kv_lora_rank: rank, qk_rope_head_dim, qk_offset });
     reports.push(report);
     onProgress({ stage: 'convert', loaded: index + 1, total: config.num_hidden_layers });
   };

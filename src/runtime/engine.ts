@@ -216,8 +216,8 @@ function describe(
 ): EngineInfo {
   const { config, plan } = model;
   const cacheDtype = plan.cacheFormat;
-  const { num_key_value_heads: groups, head_dim } = config;
-  const gqaRow = { groups, row_dim: 2 * head_dim, split_dim: head_dim };
+  const { num_key_value_heads: groups, head_dim, mla } = config;
+  const gqaRow = { groups, row_dim: head_dim + (mla?.v_head_dim ?? head_dim), split_dim: head_dim };
   return {
     model: checkpoint.name,
     architecture: config.architecture,

@@ -38,7 +38,8 @@ export function inspectCheckpoint(checkpoint: Checkpoint): Inspection {
 
 function kvBytes({ config, rawConfig, latent }: Checkpoint): Inspection['kvBytesPerToken'] {
   const f16 = 2;
-  const gqa = config.num_hidden_layers * 2 * config.num_key_value_heads * config.head_dim * f16;
+  const { num_hidden_layers, num_key_value_heads, head_dim, mla } = config;
+  const gqa = num_hidden_layers * num_key_value_heads * (head_dim + (mla?.v_head_dim ?? head_dim)) * f16;
   const rank = rawConfig['kv_lora_rank'];
   const rope = rawConfig['qk_rope_head_dim'];
   if (latent)

@@ -34,8 +34,10 @@ function folderOf(
   const json = (value: unknown): string[] => [JSON.stringify(value, null, 2)];
   const files = new Map<string, readonly (Uint8Array<ArrayBuffer> | string)[]>([
     ['model.safetensors', weights],
-    ['generation_config.json', json(checkpoint.generation)],
   ]);
+  // An empty one would tell transformers that nothing ends a text.
+  const generation = { ...checkpoint.generation, ...checkpoint.rawGeneration };
+  if (Object.keys(generation).length > 0) files.set('generation_config.json', json(generation));
   const tokenizer = tokenizerFilesOf(checkpoint);
   if (tokenizer) {
     files.set('tokenizer.json', [JSON.stringify(tokenizer.tokenizerJson)]);

@@ -1,8 +1,9 @@
-import type { ModelConfig } from '../core/config.ts';
+import type { MlaConfig, ModelConfig } from '../core/config.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { latentShape } from '../core/layers.ts';
 import type { DecoderEnds, DecoderLayer, FoldableMla, GqaAttention, Linear } from '../core/layers.ts';
-import type { WeightFormat } from '../core/packed.ts';
+import type { PackedTensor, WeightFormat } from '../core/packed.ts';
+import { quantize } from '../core/quantize.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import { asIsFormat, isKeptExactly, readFloats, readPacked } from '../formats/tensor_data.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
@@ -10,6 +11,7 @@ import { layerNames } from '../model/architecture.ts';
 import { foldProjections } from '../model/fold.ts';
 import type { Architecture } from '../model/family.ts';
 import type { DecoderSource } from './decoder_source.ts';
+import { deepseekAttention } from './deepseek_layer.ts';
 import type { WeightChoice } from './types.ts';
 
 /** Formats of `weights`: embeddings suffer most from few bits, so q4 keeps them at 8. */
@@ -64,8 +66,9 @@ export class WeightReader implements DecoderSource {
     });
   }
 
-  /** A layer of a checkpoint that webmla converted (convert/latent_checkpoint.ts). */
+  /** A layer of a checkpoint that webmla converted (convert/latent_checkpoint.ts), or in DeepSeek's layout. */
   async latentLayer(index: number, layer: LatentLayer, fold: boolean): Promise<DecoderLayer<FoldableMla>> {
+    if (this.config.mla) return this.#deepseekLayer(index, layer, this.config.mla, fold);
     const { hidden_size, num_attention_heads, num_key_value_heads: groups, head_dim } = this.config;
     const { row_dim, qk_dim, v_dim } = latentShape(layer);
     const { latent, kv_lora_rank, qk_rope_head_dim } = layer;
@@ -96,6 +99,30 @@ export class WeightReader implements DecoderSource {
           : null,
     };
     return this.#around(index, fold ? foldProjections(attention, num_attention_heads, late) : attention);
+  }
+
+  async #deepseekLayer(
+    index: number,
+    layer: LatentLayer,
+    mla: MlaConfig,
+    fold: boolean,
+  ): Promise<DecoderLayer<FoldableMla>> {
+    const { matrix } = FORMATS[this.#weights];
+    const { input_layernorm } = layerNames(index);
+    const { hidden_size, num_attention_heads } = this.config;
+    const inputNorm = await this.#vector(`${input_layernorm}.weight`, hidden_size);
+    const prefix = `model.layers.${index}.self_attn`;
+    const attention = await deepseekAttention(this.config, mla, layer, prefix, inputNorm, {
+      linear: (name, rows, cols) => this.#linear(name, rows, cols, 'optional'),
+      floats: async (name, shape) => readFloats(this.#entry(name), shape, this.#signal),
+      packed: (rows, cols, value): PackedTensor => {
+        const values = Float32Array.from({ length: rows * cols }, (_, i) =>
+          value(Math.floor(i / cols), i % cols),
+        );
+        return quantize(values, rows, cols, matrix === 'as-is' ? 'f32' : matrix);
+      },
+    });
+    return this.#around(index, fold ? foldProjections(attention, num_attention_heads, null) : attention);
   }
 
   async #around<A>(index: number, self_attn: A): Promise<DecoderLayer<A>> {
