@@ -73,6 +73,7 @@ export interface ConvertedModel {
   readonly statistics: readonly LayerStatistics[] | null;
   readonly calibrationTokens: number;
   readonly files: ModelFolder;
+  /** algebraMs (of all threads together) and refineMs are parts of convertMs. */
   readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs', number>>;
 }
 

@@ -45,9 +45,10 @@ const WARM_UP = 10;
  *
  * Up to 4 rows are never trained on; if their loss has not fallen, the layer stays as it was.
  *
- * A step is about 4 (6 T n + T² heads (5 head_dim + 12 pairs)) operations, T tokens a row and n trained elements: 30 GFLOP for
- * SmolLM2-135M at half the cache and T = 1,024, which moves some 4 GB. Memory: two score matrices of at most 64 MiB each (rows
- * are cut to so many tokens, and to 1,024), a dozen activations of T rows, 16 bytes a trained element: about 110 MB there.
+ * A step is about 4 (6 T n + T² heads (5 head_dim + 6 pairs)) operations, T tokens a row and n trained elements: 30 GFLOP and some
+ * 3 GB moved for SmolLM2-135M at half the cache and T = 1,024, besides the original layer's own pass over the rows. Memory: two score
+ * matrices of at most 64 MiB each (rows are cut to so many tokens, and to 1,024), some dozen activations of T rows, 16 bytes a
+ * trained element: about 110 MB there.
  *
  * @param original prepared; its activations are overwritten
  * @param before, after the same rows of the original and the converted stream; they stay as they are
