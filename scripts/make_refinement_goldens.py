@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT.parent / "shared" / "research" / "lab"))
 import convert_lab as lab  # noqa: E402
 
 OUT = ROOT / "test" / "gpu" / "goldens" / "refinement.safetensors"
-ROWS, TOKENS, STEPS, R, P = 64, 40, 30, 12, 4
+ROWS, TOKENS, STEPS, R, P = 64, 40, 20, 12, 4
 HELD_OUT = [8, 24, 40, 56]
 MASK = 2**32 - 1
 
