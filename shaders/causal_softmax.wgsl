@@ -1,5 +1,5 @@
 // In place: row t of every head becomes e^s / Σ_{n <= t} e^s for n <= t, and 0 behind t (what lies there before is not read).
-//   scores  [heads, tokens, tokens]  f32
+//   scores  [heads, row_tokens, row_tokens]  f32
 // One workgroup a row.
 @group(0) @binding(0) var<storage, read_write> scores: array<f32>;
 
@@ -7,7 +7,7 @@ var<workgroup> values: array<f32, WORKGROUP_SIZE>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let base = (id.y * tokens + id.x) * tokens;
+  let base = (id.y * row_tokens + id.x) * row_tokens;
   var highest = -3.4e38;
   for (var n = lane; n <= id.x; n += WORKGROUP_SIZE) {
     highest = max(highest, scores[base + n]);
@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
     total += exp(scores[base + n] - highest);
   }
   total = reduce_sum(lane, total);
-  for (var n = lane; n < tokens; n += WORKGROUP_SIZE) {
+  for (var n = lane; n < row_tokens; n += WORKGROUP_SIZE) {
     var p = 0.0;
     if (n <= id.x) {
       p = exp(scores[base + n] - highest) / total;

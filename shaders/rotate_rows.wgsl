@@ -1,4 +1,4 @@
-// Rotates vectors of 2 `pairs` values, half-split, by the angles of their token, or back (`inverse`: the transpose, which is the
+// Rotates vectors of 2 `pairs` values, half-split, by the angles of their token, or back (`backwards`: the transpose, which is the
 // gradient's way): out[t, v] = R_t x[t, v], where `accumulate` out[t, v] += R_t x[t, v].
 //   x           [tokens, x_stride]      f32; vector v begins at x_offset + v * 2 pairs
 //   out         [tokens, out_stride]    f32, likewise
@@ -16,7 +16,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let at = id.x / pairs * 2u * pairs + id.x % pairs;
   let turn = rope_table[id.y * rope_frequencies + rope_pairs[id.x % pairs]];
-  let sine = select(turn.y, -turn.y, inverse);
+  let sine = select(turn.y, -turn.y, backwards);
   let source = id.y * x_stride + x_offset + at;
   let target_at = id.y * out_stride + out_offset + at;
   let a = x[source];

@@ -15,7 +15,7 @@ export interface CausalDims {
 export const causalBytes = ({ heads, tokens }: CausalDims): number => heads * tokens * tokens * 4;
 
 export function causalConstants({ tokens, lanes }: CausalDims): Record<string, Constant> {
-  return { tokens: u32(tokens), WORKGROUP_SIZE: u32(lanes) };
+  return { row_tokens: u32(tokens), WORKGROUP_SIZE: u32(lanes) };
 }
 
 export function refuseCausal({ heads, tokens, lanes }: CausalDims): string | null {

@@ -46,7 +46,11 @@ import type { SourceFile } from '../gpu/link.ts';
 
 /** The files under shaders/parts, by the hole that they fill. */
 
-const part = (name: string, text: string): SourceFile => ({ name: `parts/${name}.wgsl`, text });
+/** Marked, so that bundles leave out the parts that none of their kernels uses. */
+/* @__NO_SIDE_EFFECTS__ */
+function part(name: string, text: string): SourceFile {
+  return { name: `parts/${name}.wgsl`, text };
+}
 
 /** load_weight4 and dot_weight */
 export const WEIGHT = {

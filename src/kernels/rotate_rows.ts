@@ -30,7 +30,7 @@ export const rotate_rows = defineKernel({
     out_stride: u32(dims.out.stride),
     out_offset: u32(dims.out.offset),
     rope_frequencies: u32(dims.rope_frequencies),
-    inverse: bool(dims.inverse),
+    backwards: bool(dims.inverse),
     accumulate: bool(dims.accumulate),
   }),
   bindings: ({ tokens, vectors, pairs, x, out, rope_frequencies }) => {
