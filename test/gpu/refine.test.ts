@@ -150,8 +150,8 @@ describe('refineLayer', () => {
     for (const name of TRAINED) {
       const moved = Math.hypot(...want[name].map((x, i) => x - begin[name][i]!));
       const apart = Math.hypot(...want[name].map((x, i) => x - end[name][i]!));
-      // Where a gradient is nearly 0, Adam's first steps are its sign: rounding shows there, and nowhere else.
-      expect([name, apart < 0.02 * moved, apart / moved]).toEqual([name, true, apart / moved]);
+      // Where a gradient is nearly 0, Adam's first steps are its sign, whatever the rounding: SwiftShader is at 1e-5.
+      expect([name, apart < 1e-3 * moved, apart / moved]).toEqual([name, true, apart / moved]);
     }
   });
 
