@@ -19,7 +19,9 @@ export interface Converted {
   readonly layers: readonly { readonly kvLoraRank: number; readonly qkRopeHeadDim: number }[];
   readonly kvBytesPerToken: number;
   readonly calibrationTokens: number;
-  readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'writeMs', number>>;
+  readonly timings: Readonly<
+    Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs' | 'writeMs', number>
+  >;
 }
 
 /** Rows that o_proj is refitted on: more change little (research/lab). */
@@ -37,6 +39,7 @@ export async function convert(args: Arguments): Promise<Converted> {
     gpu: openDawn,
     weights: 'as-is',
     ...madeWeights(args),
+    refineSteps: refineSteps(args, choice),
     format: args.choice('format', ['webmla', 'deepseek']) ?? 'webmla',
     threads: layerThreads(),
     onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
@@ -106,8 +109,11 @@ async function calibrationOf(
   const path = args.text('statistics');
   const statistics = path === undefined ? undefined : await storedStatistics(path);
   const refit = (args.choice('refit', ['on', 'off']) ?? 'on') === 'on';
-  if (rows.length === 0 && (refit || !statistics)) {
-    throw new UsageError('convert needs --text or --token-rows, or --statistics with --refit off');
+  const refine = (args.number('refine-steps') ?? 0) > 0;
+  if (rows.length === 0 && (refit || refine || !statistics)) {
+    throw new UsageError(
+      'convert needs --text or --token-rows, or --statistics with --refit off and without --refine-steps',
+    );
   }
   return { rows, statistics, refitRows: refit ? Math.min(REFIT_ROWS, rows.length) : 0 };
 }
@@ -122,6 +128,16 @@ function madeWeights(args: Arguments): Pick<ConvertOptions, 'madeWeights'> {
   const found = (['f32', 'f16', 'bf16', 'q8_0'] as const).find((format) => format === wanted);
   if (!found) throw new UsageError(`--option weights: expected f32, f16, bf16 or q8_0, got ${wanted}`);
   return { madeWeights: found };
+}
+
+/** @throws UsageError */
+function refineSteps(args: Arguments, { method }: ConvertOptions['choice']): number {
+  const steps = args.number('refine-steps') ?? 0;
+  if (!Number.isInteger(steps) || steps < 0) {
+    throw new UsageError(`--refine-steps: expected a whole number from 0 on, got ${steps}`);
+  }
+  if (steps > 0 && method === 'exact') throw new UsageError('--method exact has nothing to refine');
+  return steps;
 }
 
 function keyAndValue(option: string): [string, string] {

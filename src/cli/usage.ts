@@ -12,7 +12,8 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
   webmla evaluate --model PATH --text FILE [--against PATH] [--window 1024] [--max-windows N] [--first-token ID] [--json]
   webmla convert  --model PATH --out DIR [--method webmla|transmla|mha2mla|exact] [--form strict|reuse|recon] [--exportable]
                   [--format webmla|deepseek]
-                  (--kv-budget B | --kv-lora-rank R [--qk-rope-head-dim D]) [--cache-dtype f32|f16|int8|int4] [--refit on|off]
+                  (--kv-budget B | --kv-lora-rank R [--qk-rope-head-dim D]) [--cache-dtype f32|f16|int8|int4]
+                  [--refit on|off] [--refine-steps N]
                   (--text FILE | --token-rows FILE.npy...) [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]
   webmla bench    (--shape smollm2-135m|qwen2-0.5b|llama-3.2-1b | --model PATH) [--attention gqa|mla] [--cache-dtype D]
@@ -30,7 +31,8 @@ How a model runs (generate, evaluate, chat):
   --context-length N
 
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted;
-reuse is the default form, strict is what DeepSeek's layout can hold, recon spends operations for quality. Options: weights=f32|f16|
+reuse is the default form, strict is what DeepSeek's layout can hold, recon spends operations for quality. --refine-steps trains
+all maps of each layer (80 is a good number; it takes several times as long as all the rest). Options: weights=f32|f16|
 bf16|q8_0 of the matrices that are made (in --format deepseek f32 or bf16, of all of them), freqfold (transmla), selection and svd
 (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
 --form makes that MLA with a quarter of the cache; --apart leaves one thing apart that is usually fused, to compare with.

@@ -25,7 +25,10 @@ export interface ConvertOptions {
   readonly quantisedCache?: boolean;
 }
 
-/** A GQA layer with a latent cache instead: synchronous, deterministic, f64 inside. */
+/**
+ * A GQA layer with a latent cache instead: synchronous, deterministic, f64 inside.
+ * @returns maps as the method made them, before they were folded for a quantised cache
+ */
 export function convertLayer(
   config: AttentionConfig,
   layer: number,
@@ -36,9 +39,8 @@ export function convertLayer(
 ): { attention: MlaAttention; maps: LatentMaps; report: LayerReport } {
   const shape = attentionShape(config);
   checkStatistics(shape, statistics);
-  const { maps: plain, spectrum, predictedError } = outcomeOf(shape, attention, statistics, method);
-  const maps = quantisedCache ? forQuantisedCache(plain, statistics.plain.mean) : plain;
-  const converted = toMlaAttention(maps, shape, attention);
+  const { maps, spectrum, predictedError } = outcomeOf(shape, attention, statistics, method);
+  const converted = attentionOf(shape, attention, maps, statistics, { quantisedCache });
   const { kv_lora_rank, qk_rope_head_dim, latent, embed_q, unembed_out, rope_rebuild } = converted;
   return {
     attention: converted,
@@ -57,6 +59,18 @@ export function convertLayer(
       predictedError,
     },
   };
+}
+
+/** Maps that a method made as a layer, folded first where the cache will be quantised. */
+export function attentionOf(
+  shape: AttentionShape,
+  attention: GqaAttention,
+  maps: LatentMaps,
+  { plain }: LayerStatistics,
+  { quantisedCache = false }: ConvertOptions,
+): MlaAttention {
+  const folded = quantisedCache ? forQuantisedCache(maps, plain.mean) : maps;
+  return toMlaAttention(folded, shape, attention);
 }
 
 function outcomeOf(

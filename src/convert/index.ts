@@ -12,7 +12,7 @@ export { readStatistics, writeStatistics } from './statistics_file.ts';
 export type { StatisticsFile, StatisticsInfo } from './statistics_file.ts';
 export type { LayerStatistics, Moments } from './statistics.ts';
 export type { LatentMaps, Spectrum } from './latent_maps.ts';
-export type { LayerReport } from './report.ts';
+export type { LayerReport, Refinement } from './report.ts';
 export { quantize } from '../core/quantize.ts';
 export { unpack } from '../core/packed.ts';
 export type { PackedTensor, WeightFormat } from '../core/packed.ts';

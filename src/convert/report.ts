@@ -20,4 +20,16 @@ export interface LayerReport {
   readonly spectrum: Spectrum | null;
   /** Expected squared error of the attention output; null for methods that predict none. */
   readonly predictedError: number | null;
+  /** Training of the layer's maps; absent: none was asked for. */
+  readonly refinement?: Refinement;
+}
+
+/** Losses are |out - wanted|² / |wanted|² of the layer's attention output on rows that were not trained on, before any refit. */
+export interface Refinement {
+  readonly steps: number;
+  readonly heldOutRows: number;
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+  /** The loss did not fall: the layer is what it was before. */
+  readonly undone: boolean;
 }

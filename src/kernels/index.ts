@@ -1,3 +1,4 @@
+import { adam_step } from './adam_step.ts';
 import { argmax_final } from './argmax_final.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_decode } from './attention_decode.ts';
@@ -5,6 +6,8 @@ import { attention_partial } from './attention_partial.ts';
 import { attention_reach } from './attention_reach.ts';
 import { attention_spread } from './attention_spread.ts';
 import { attention_unembed } from './attention_unembed.ts';
+import { batched_matmul } from './batched_matmul.ts';
+import { causal_softmax } from './causal_softmax.ts';
 import { compare_logits } from './compare_logits.ts';
 import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
@@ -14,16 +17,20 @@ import { matmul_narrow } from './matmul_narrow.ts';
 import { matmul_tiled } from './matmul_tiled.ts';
 import { matvec } from './matvec.ts';
 import { moments } from './moments.ts';
+import { output_error } from './output_error.ts';
 import { quadratic_forms } from './quadratic_forms.ts';
 import { reach_sums } from './reach_sums.ts';
 import { rms_norm } from './rms_norm.ts';
+import { rotate_rows } from './rotate_rows.ts';
 import { sample } from './sample.ts';
 import { score_tokens } from './score_tokens.ts';
+import { softmax_gradient } from './softmax_gradient.ts';
 import { store_rows } from './store_rows.ts';
 import { stream_read } from './stream_read.ts';
 
 /** All kernels. The tables of CPU twins and of cases are mapped types over it: forgetting one is a type error. */
 export const KERNELS = {
+  adam_step,
   argmax_final,
   attention_combine,
   attention_decode,
@@ -31,6 +38,8 @@ export const KERNELS = {
   attention_reach,
   attention_spread,
   attention_unembed,
+  batched_matmul,
+  causal_softmax,
   compare_logits,
   count_tokens,
   embed_tokens,
@@ -40,11 +49,14 @@ export const KERNELS = {
   matmul_tiled,
   matvec,
   moments,
+  output_error,
   quadratic_forms,
   reach_sums,
   rms_norm,
+  rotate_rows,
   sample,
   score_tokens,
+  softmax_gradient,
   store_rows,
   stream_read,
 };

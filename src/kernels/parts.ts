@@ -29,6 +29,8 @@ import rowReuse from '../../shaders/parts/row_reuse.wgsl?raw';
 import rowRotate from '../../shaders/parts/row_rotate.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
+import tileAlone from '../../shaders/parts/tile_alone.wgsl?raw';
+import tileShared from '../../shaders/parts/tile_shared.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
 import weightBf16 from '../../shaders/parts/weight_bf16.wgsl?raw';
 import weightF16 from '../../shaders/parts/weight_f16.wgsl?raw';
@@ -44,7 +46,11 @@ import type { SourceFile } from '../gpu/link.ts';
 
 /** The files under shaders/parts, by the hole that they fill. */
 
-const part = (name: string, text: string): SourceFile => ({ name: `parts/${name}.wgsl`, text });
+/** Marked, so that bundles leave out the parts that none of their kernels uses. */
+/* @__NO_SIDE_EFFECTS__ */
+function part(name: string, text: string): SourceFile {
+  return { name: `parts/${name}.wgsl`, text };
+}
 
 /** load_weight4 and dot_weight */
 export const WEIGHT = {
@@ -103,6 +109,12 @@ export const OUTPUT = {
 } as const;
 /** Of matvec alone. */
 export const MATVEC_OUTPUT = { ...OUTPUT, best: part('output_best', outputBest) } as const;
+
+/** add_turn of batched_matmul */
+export const TILE = {
+  shared: part('tile_shared', tileShared),
+  alone: part('tile_alone', tileAlone),
+} as const;
 
 /** struct Group, which the weight parts take x in */
 /** load_query and write_sum of attention_partial */

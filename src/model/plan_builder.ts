@@ -114,19 +114,23 @@ export class PlanBuilder {
     rope_pairs: GPUBuffer,
     tokens: number,
   ): Dispatch[] {
-    const { hidden, qkv } = this.#activations;
-    const label = `layers.${index}`;
     return [
-      ...this.#linears.linear(`${label}.qkv_proj`, tokens, {
-        linear: layer.attention.qkv_proj,
-        norm: layer.input_layernorm,
-        x: hidden,
-        out: qkv,
-        out_stride: layout.store.kv_stride,
-        output: 'store',
-      }),
-      ...this.#attention(label, layer, layout, cache, rope_pairs, tokens),
+      ...this.projectQkv(index, layer, layout, tokens),
+      ...this.#attention(`layers.${index}`, layer, layout, cache, rope_pairs, tokens),
     ];
+  }
+
+  /** From the residual stream to q, k and v, or q and the latent row. */
+  projectQkv(index: number, layer: DeviceLayer, layout: AttentionLayout, tokens: number): Dispatch[] {
+    const { hidden, qkv } = this.#activations;
+    return this.#linears.linear(`layers.${index}.qkv_proj`, tokens, {
+      linear: layer.attention.qkv_proj,
+      norm: layer.input_layernorm,
+      x: hidden,
+      out: qkv,
+      out_stride: layout.store.kv_stride,
+      output: 'store',
+    });
   }
 
   /** The second half: o_proj into the residual stream, and the MLP. */

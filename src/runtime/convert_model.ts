@@ -38,8 +38,8 @@ export interface CalibrationInput {
 }
 
 export interface ConvertProgress {
-  readonly stage: 'calibrate' | 'convert';
-  /** Done and in all: rows times layers, or layers. */
+  readonly stage: 'calibrate' | 'refine' | 'convert';
+  /** Done and in all: rows times layers, steps times layers, or layers. */
   readonly loaded: number;
   readonly total: number;
 }
@@ -56,6 +56,8 @@ export interface ConvertOptions {
   readonly weights: WeightChoice;
   /** Of those that it makes, default f16; of all of them in format deepseek: f32 (default) or bf16. */
   readonly madeWeights?: WeightFormat;
+  /** Steps of Adam on all maps of each layer, on the rows of the refit (or as many, without one). Default 0. */
+  readonly refineSteps?: number;
   /** Layout of the result. 'deepseek': exportable strict layers only. Default 'webmla'. */
   readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
@@ -71,8 +73,12 @@ export interface ConvertedModel {
   readonly statistics: readonly LayerStatistics[] | null;
   readonly calibrationTokens: number;
   readonly files: ModelFolder;
-  readonly timings: { readonly calibrateMs: number; readonly convertMs: number; readonly algebraMs: number };
+  /** algebraMs (of all threads together) and refineMs are parts of convertMs. */
+  readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs', number>>;
 }
+
+/** Rows to refine on where there is no refit to say how many. */
+const REFINE_ROWS = 64;
 
 /**
  * Converts a whole checkpoint, layer by layer.
@@ -96,6 +102,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   const layers: LatentLayer[] = [];
   const reports: LayerReport[] = [];
   let algebraMs = 0;
+  let refineMs = 0;
   const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
     const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
     writer.layer(index, layer);
@@ -118,7 +125,10 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
     }
   } else {
     const { rows, refitRows, statistics: known } = calibration ?? { rows: [], refitRows: 0 };
-    const needsGpu = known === undefined || refitRows > 0;
+    const { refineSteps = 0 } = options;
+    checkSteps(refineSteps);
+    const streamRows = refitRows === 0 && refineSteps > 0 ? REFINE_ROWS : refitRows;
+    const needsGpu = known === undefined || streamRows > 0;
     const gpu = needsGpu ? await openGpu(await options.gpu()) : null;
     const pipelines = gpu && new Pipelines(gpu.device);
     if (known) statistics = known;
@@ -130,21 +140,29 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
       });
     }
     calibrateMs = performance.now() - started;
+    let refined = 0;
+    const onRefineStep = (): void =>
+      onProgress({
+        stage: 'refine',
+        loaded: ++refined,
+        total: refineSteps * config.num_hidden_layers,
+      });
     const made =
-      gpu && pipelines && refitRows > 0
+      gpu && pipelines && streamRows > 0
         ? convertAndRefit(
             gpu,
             config,
             reader,
             statistics ?? [],
             choice,
-            rows.slice(0, refitRows),
+            rows.slice(0, streamRows),
             pipelines,
-            { threads: options.threads, signal },
+            { threads: options.threads, signal, refit: refitRows > 0, refineSteps, onRefineStep },
           )
         : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
-    for await (const { index, layer, report, algebraMs: ms } of made) {
+    for await (const { index, layer, report, algebraMs: ms, refineMs: took } of made) {
       algebraMs += ms;
+      refineMs += took;
       add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);
     }
   }
@@ -161,8 +179,13 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
     statistics,
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
-    timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs },
+    timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs, refineMs },
   };
+}
+
+function checkSteps(steps: number): void {
+  if (Number.isInteger(steps) && steps >= 0) return;
+  throw new WebMlaError('bad_request', `refineSteps: expected a whole number from 0 on, got ${steps}`);
 }
 
 /** Bytes of the cache that a token takes in all layers, scales counted. */

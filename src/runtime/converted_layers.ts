@@ -1,6 +1,8 @@
 import { attentionShape } from '../convert/attention_shape.ts';
 import { isQuantised, methodOptions } from '../convert/budget.ts';
 import type { MethodChoice } from '../convert/budget.ts';
+import { attentionOf } from '../convert/convert_layer.ts';
+import type { LatentMaps } from '../convert/latent_maps.ts';
 import { linearOf, weightOf } from '../convert/linear_weights.ts';
 import { refitOutput } from '../convert/refit_output.ts';
 import type { LayerReport } from '../convert/report.ts';
@@ -13,9 +15,12 @@ import type { Pipelines } from '../gpu/pipelines.ts';
 import { embedRows, withLayer } from './calibrate.ts';
 import type { LayerSource } from './calibrate.ts';
 import { LayerStream } from './layer_stream.ts';
+import type { StreamLayer, StreamRow } from './layer_stream.ts';
+import { refineLayer } from './refine/refine_layer.ts';
 import { LayerPool } from './layer_pool.ts';
 import type { LayerThreads } from './layer_pool.ts';
 import { gatherRefitSums } from './refit_sums.ts';
+import type { RefitSums } from './refit_sums.ts';
 
 export interface ConvertedLayer {
   readonly index: number;
@@ -23,6 +28,13 @@ export interface ConvertedLayer {
   readonly report: LayerReport;
   /** Time of the algebra, on whatever thread. */
   readonly algebraMs: number;
+  readonly refineMs: number;
+}
+
+interface LayerAhead {
+  readonly original: DecoderLayer<GqaAttention>;
+  readonly maps: LatentMaps;
+  readonly converted: ConvertedLayer;
 }
 
 export interface ThreadOptions {
@@ -42,9 +54,18 @@ export async function* convertLayers(
   for await (const { converted } of layersAhead(config, source, statistics, choice, options)) yield converted;
 }
 
+export interface StreamOptions extends ThreadOptions {
+  /** Refits o_proj. Default true. */
+  readonly refit?: boolean;
+  /** Steps of Adam on all maps of a layer, before the refit. Default 0. */
+  readonly refineSteps?: number;
+  /** Called after every step of every layer. */
+  readonly onRefineStep?: (() => void) | undefined;
+}
+
 /**
- * Layers whose o_proj is refitted on the stream of the layers converted before (research/lab, step 8). Original and converted
- * model run side by side over `rows`, layer by layer.
+ * Layers that are refined and whose o_proj is refitted on the stream of the layers converted before (research/lab, step 8).
+ * Original and converted model run side by side over `rows`, layer by layer.
  */
 export async function* convertAndRefit(
   gpu: Gpu,
@@ -54,59 +75,121 @@ export async function* convertAndRefit(
   choice: MethodChoice,
   rows: readonly Uint32Array<ArrayBuffer>[],
   pipelines: Pipelines,
-  options: ThreadOptions = {},
+  options: StreamOptions = {},
 ): AsyncGenerator<ConvertedLayer, void> {
-  const { signal } = options;
+  const { signal, refit = true } = options;
   const longest = rows.reduce((most, { length }) => Math.max(most, length), 0);
   const stream = new LayerStream(gpu, config, longest, pipelines);
   try {
     const before = await embedRows(stream, source, rows);
     const after = await embedRows(stream, source, rows);
     const ahead = layersAhead(config, source, statistics, choice, options);
-    for await (const { original, converted: made } of ahead) {
+    for await (const { original, maps, converted: made } of ahead) {
       const { index } = made;
-      const sums = await withLayer(stream, index, original, async (weights) => {
+      const { refined, sums } = await withLayer(stream, index, original, async (weights) => {
         const prepared = await stream.prepare(index, weights);
-        const found = await withLayer(stream, index, made.layer, async (converted) => {
-          const other = await stream.prepare(index, converted);
-          const gathered = await gatherRefitSums(
-            stream,
-            { layer: prepared, rows: before },
-            { layer: other, rows: after },
-            signal,
-          );
-          other.destroy();
-          return gathered;
-        });
-        await stream.advance(prepared, before, signal);
-        prepared.destroy();
-        return found;
+        try {
+          const streams = { layer: prepared, before, after };
+          const better = await refine(stream, original, made, maps, streams, statistics, choice, options);
+          const gathered = refit ? await refitSums(stream, better, streams, signal) : null;
+          await stream.advance(prepared, before, signal);
+          return { refined: better, sums: gathered };
+        } finally {
+          prepared.destroy();
+        }
       });
       const started = performance.now();
-      const { num_attention_heads, head_dim, hidden_size } = config;
-      const { weight, bias } = refitOutput(
-        {
-          inputs: num_attention_heads * head_dim,
-          hidden_size,
-          inputMoments: sums.outputs,
-          crossMoments: sums.targets,
-        },
-        weightOf(original.self_attn.o_proj),
-      );
-      const layer = { ...made.layer, self_attn: { ...made.layer.self_attn, o_proj: linearOf(weight, bias) } };
-      const algebraMs = made.algebraMs + performance.now() - started;
+      const layer = sums ? refitted(config, refined.layer, sums) : refined.layer;
+      const algebraMs = refined.algebraMs + performance.now() - started;
       await withLayer(stream, index, layer, async (weights) => {
         const prepared = await stream.prepare(index, weights);
         await stream.advance(prepared, after, signal);
         prepared.destroy();
       });
-      yield { ...made, layer, algebraMs };
+      yield { ...refined, layer, algebraMs };
     }
   } catch (error) {
     throw gpu.failure() ?? error;
   } finally {
     stream.destroy();
   }
+}
+
+/** The original layer and the rows of both streams that come to it. */
+interface Streams {
+  readonly layer: StreamLayer;
+  readonly before: readonly StreamRow[];
+  readonly after: readonly StreamRow[];
+}
+
+/** A layer with its maps trained; as it was where no steps are asked for. */
+async function refine(
+  stream: LayerStream,
+  original: DecoderLayer<GqaAttention>,
+  made: ConvertedLayer,
+  maps: LatentMaps,
+  { layer, before, after }: Streams,
+  statistics: readonly LayerStatistics[],
+  { cacheDtype }: MethodChoice,
+  { refineSteps = 0, onRefineStep, signal }: StreamOptions,
+): Promise<ConvertedLayer> {
+  const known = statistics[made.index];
+  if (refineSteps === 0 || !known) return made;
+  const started = performance.now();
+  const start = { maps, o_proj: original.self_attn.o_proj };
+  const found = await refineLayer(stream, layer, before, after, start, known.plain, {
+    steps: refineSteps,
+    onStep: onRefineStep,
+    signal,
+  });
+  const self_attn = attentionOf(
+    attentionShape(stream.config),
+    { ...original.self_attn, o_proj: found.o_proj },
+    found.maps,
+    known,
+    { quantisedCache: isQuantised(cacheDtype) },
+  );
+  return {
+    ...made,
+    layer: { ...original, self_attn },
+    report: { ...made.report, refinement: found.refinement },
+    refineMs: performance.now() - started,
+  };
+}
+
+/** What the refit must know of a converted layer. */
+async function refitSums(
+  stream: LayerStream,
+  { index, layer }: ConvertedLayer,
+  { layer: original, before, after }: Streams,
+  signal: AbortSignal | undefined,
+): Promise<RefitSums> {
+  return withLayer(stream, index, layer, async (weights) => {
+    const prepared = await stream.prepare(index, weights);
+    try {
+      return await gatherRefitSums(
+        stream,
+        { layer: original, rows: before },
+        { layer: prepared, rows: after },
+        signal,
+      );
+    } finally {
+      prepared.destroy();
+    }
+  });
+}
+
+function refitted(
+  { num_attention_heads, head_dim, hidden_size }: ModelConfig,
+  layer: DecoderLayer<MlaAttention>,
+  { outputs, targets }: RefitSums,
+): DecoderLayer<MlaAttention> {
+  const inputs = num_attention_heads * head_dim;
+  const { weight, bias } = refitOutput(
+    { inputs, hidden_size, inputMoments: outputs, crossMoments: targets },
+    weightOf(layer.self_attn.o_proj),
+  );
+  return { ...layer, self_attn: { ...layer.self_attn, o_proj: linearOf(weight, bias) } };
 }
 
 /**
@@ -119,14 +202,14 @@ async function* layersAhead(
   statistics: readonly LayerStatistics[],
   choice: MethodChoice,
   { threads, signal }: ThreadOptions,
-): AsyncGenerator<{ original: DecoderLayer<GqaAttention>; converted: ConvertedLayer }, void> {
+): AsyncGenerator<LayerAhead, void> {
   const count = config.num_hidden_layers;
   const pool = new LayerPool(threads ?? null, count);
   const stop = (): void => pool.end();
   signal?.addEventListener('abort', stop);
-  const make = async (index: number): ReturnType<typeof convertOne> =>
+  const make = async (index: number): Promise<LayerAhead> =>
     convertOne(pool, config, index, await source.layer(index), statistics, choice);
-  const waiting: ReturnType<typeof convertOne>[] = [];
+  const waiting: Promise<LayerAhead>[] = [];
   try {
     for (let index = 0; index < count; index++) {
       throwIfAborted(signal);
@@ -153,11 +236,11 @@ async function convertOne(
   original: DecoderLayer<GqaAttention>,
   statistics: readonly LayerStatistics[],
   choice: MethodChoice,
-): Promise<{ original: DecoderLayer<GqaAttention>; converted: ConvertedLayer }> {
+): Promise<LayerAhead> {
   const known = statistics[index];
   if (!known) throw new RangeError(`layer ${index}: expected statistics`);
   const { num_attention_heads, num_key_value_heads, head_dim, rope_scaling } = config;
-  const { attention, report, algebraMs } = await pool.make({
+  const { attention, maps, report, algebraMs } = await pool.make({
     config: { num_attention_heads, num_key_value_heads, head_dim, rope_scaling },
     layer: index,
     attention: original.self_attn,
@@ -165,5 +248,6 @@ async function convertOne(
     method: methodOptions(attentionShape(config), choice),
     options: { quantisedCache: isQuantised(choice.cacheDtype) },
   });
-  return { original, converted: { index, layer: { ...original, self_attn: attention }, report, algebraMs } };
+  const layer = { ...original, self_attn: attention };
+  return { original, maps, converted: { index, layer, report, algebraMs, refineMs: 0 } };
 }

@@ -47,6 +47,8 @@ export interface StreamLayer {
   /** What o_proj gives, [maxTokens, stride(hidden_size)]; filled by `project` */
   readonly projected: GPUBuffer;
   readonly ropePairs: GPUBuffer;
+  /** hidden -> qkv: the beginning of attend */
+  readonly projectQkv: readonly Dispatch[];
   /** hidden -> qkv, cache, attended, heads */
   readonly attend: readonly Dispatch[];
   /** heads -> projected */
@@ -171,6 +173,7 @@ export class LayerStream {
           cache,
           ropePairs,
           projected,
+          projectQkv: builder.projectQkv(index, layer, layout, tokens),
           attend: builder.attend(index, layer, layout, cache, ropePairs, tokens),
           project: this.#project(`layers.${index}.o_proj`, layer.o_proj, builder.heads(layer), projected),
           mix: builder.mix(index, layer, tokens),
@@ -258,7 +261,10 @@ export class LayerStream {
       device.queue.submit([encoder.finish()]);
       await copy.mapAsync(GPUMapMode.READ);
       const values = new Float32Array(copy.getMappedRange().slice(0));
-      if (!values.every((value) => Number.isFinite(value))) throw noNumbers(what);
+      if (!values.every((value) => Number.isFinite(value))) {
+        const message = `${what}: expected numbers, got NaN or infinity`;
+        throw new WebMlaError('internal', message, 'The weights may be damaged.');
+      }
       at = 0;
       return sums.map(({ size }) => values.subarray(at, (at += size / 4)));
     } catch (error) {
@@ -355,12 +361,4 @@ export class LayerStream {
       this.gpu.info.software,
     );
   }
-}
-
-function noNumbers(what: string): WebMlaError {
-  return new WebMlaError(
-    'internal',
-    `${what}: expected numbers, got NaN or infinity`,
-    'The weights may be damaged.',
-  );
 }

@@ -1,6 +1,7 @@
 import type { AttentionConfig } from '../convert/attention_shape.ts';
 import { convertLayer } from '../convert/convert_layer.ts';
 import type { ConvertOptions, MethodOptions } from '../convert/convert_layer.ts';
+import type { LatentMaps } from '../convert/latent_maps.ts';
 import type { LayerReport } from '../convert/report.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
 import { asWebMlaError } from '../core/errors.ts';
@@ -20,6 +21,8 @@ export interface LayerTask {
 
 export interface LayerMade {
   readonly attention: MlaAttention;
+  /** What attention was made of. */
+  readonly maps: LatentMaps;
   readonly report: LayerReport;
   /** Time that the thread took for it. */
   readonly algebraMs: number;
@@ -31,7 +34,7 @@ export type LayerAnswer = { readonly made: LayerMade } | { readonly error: Seria
 export function makeLayer({ config, layer, attention, statistics, method, options }: LayerTask): LayerMade {
   const started = performance.now();
   const made = convertLayer(config, layer, attention, statistics, method, options);
-  return { attention: made.attention, report: made.report, algebraMs: performance.now() - started };
+  return { ...made, algebraMs: performance.now() - started };
 }
 
 /** What a thread does with a task. Never throws. */

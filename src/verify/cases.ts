@@ -4,6 +4,14 @@ import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
 import { momentsCases } from './cases/moments.ts';
+import { productCases } from './cases/products.ts';
+import {
+  adamCases,
+  errorCases,
+  rotateCases,
+  softmaxCases,
+  softmaxGradientCases,
+} from './cases/refinement.ts';
 import { embedCases, headMatmulCases, normCases, streamCases } from './cases/rows.ts';
 import { argmaxFinalCases, countCases, sampleCases } from './cases/sampling.ts';
 import { formsCases, reachCases, reachSumsCases, spreadCases } from './cases/statistics.ts';
@@ -12,6 +20,7 @@ import type { KernelCase } from './kernel_case.ts';
 
 /** Every kernel with its cases: a kernel without an entry is a type error. Cases are made when asked for. */
 export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
+  adam_step: adamCases,
   argmax_final: argmaxFinalCases,
   attention_combine: combineCases,
   attention_decode: decodeCases,
@@ -19,6 +28,8 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   attention_reach: reachCases,
   attention_spread: spreadCases,
   attention_unembed: unembedCases,
+  batched_matmul: productCases,
+  causal_softmax: softmaxCases,
   compare_logits: compareCases,
   count_tokens: countCases,
   embed_tokens: embedCases,
@@ -28,11 +39,14 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   matmul_tiled: matmulTiledCases,
   matvec: matvecCases,
   moments: momentsCases,
+  output_error: errorCases,
   quadratic_forms: formsCases,
   reach_sums: reachSumsCases,
   rms_norm: normCases,
+  rotate_rows: rotateCases,
   sample: sampleCases,
   score_tokens: scoreCases,
+  softmax_gradient: softmaxGradientCases,
   store_rows: storeCases,
   stream_read: streamCases,
 };

@@ -68,10 +68,11 @@ async function runCase(
   const buffers = new Buffers(device);
   try {
     const bound: Record<string, GPUBuffer> = {};
+    const declared = one.bindings();
     for (const [name, data] of Object.entries(one.buffers)) {
-      bound[name] = name === 'sampling' ? buffers.uniform(name, data.byteLength) : buffers.upload(name, data);
-      if (name === 'sampling')
-        device.queue.writeBuffer(bound[name], 0, data.buffer, data.byteOffset, data.byteLength);
+      const isUniform = declared[name]?.access === 'uniform';
+      bound[name] = isUniform ? buffers.uniform(name, data.byteLength) : buffers.upload(name, data);
+      if (isUniform) device.queue.writeBuffer(bound[name], 0, data.buffer, data.byteOffset, data.byteLength);
     }
     const step = buffers.uniform('step', STEP_BYTES);
     device.queue.writeBuffer(step, 0, writeStep(one.step, new Uint32Array(STEP_BYTES / 4)));

@@ -111,6 +111,32 @@ describe('webmla', () => {
     expect(again.latent).toEqual(first.latent);
   });
 
+  test('refined before the refit, for a quantised cache: progress, reports, and a model that runs', async () => {
+    const stages: string[] = [];
+    const refined = await convertModel(await openCheckpoint(await openNodeFiles(FIXTURE)), {
+      choice: { ...REUSE, kvBudget: 0.5, cacheDtype: 'int8' },
+      calibration: { rows: ROWS, refitRows: 3, statistics: half.statistics ?? [] },
+      refineSteps: 2,
+      gpu: openDawn,
+      weights: 'as-is',
+      onProgress: ({ stage, loaded, total }) => stages.push(`${stage} ${loaded}/${total}`),
+    });
+    expect(stages).toEqual([
+      'refine 1/4',
+      'refine 2/4',
+      'convert 1/2',
+      'refine 3/4',
+      'refine 4/4',
+      'convert 2/2',
+    ]);
+    expect(refined.timings.refineMs).toBeGreaterThan(0);
+    for (const { refinement } of refined.reports) {
+      expect(refinement).toMatchObject({ steps: 2, heldOutRows: 1 });
+      expect(refinement!.undone).toBe(!(refinement!.lossAfter < refinement!.lossBefore));
+    }
+    expect(Number.isFinite((await run('refined', refined)).worstLogit)).toBe(true);
+  });
+
   test('a quantised cache costs what it says', async () => {
     const model = await convert({ ...REUSE, kvBudget: 0.5, cacheDtype: 'int8' });
     const out = join(folder, 'int8');
@@ -146,6 +172,23 @@ describe('what cannot be', () => {
     expect(await refused({ form: 'reuse', exportable: true })).toBe('bad_request');
   });
 
+  test('refinement: steps that are none, and rows that are none', async () => {
+    const checkpoint = await openCheckpoint(await openNodeFiles(FIXTURE));
+    const refused = async (refineSteps: number): Promise<void> => {
+      const made = convertModel(checkpoint, {
+        choice: REUSE,
+        calibration: { rows: [], refitRows: 0, statistics: half.statistics ?? [] },
+        refineSteps,
+        gpu: openDawn,
+        weights: 'as-is',
+        onProgress: () => {},
+      });
+      await expect(made).rejects.toMatchObject({ code: 'bad_request' });
+    };
+    await refused(0.5);
+    await refused(3);
+  });
+
   test('the command line says what is missing', async () => {
     const out = join(folder, 'none');
     const wrong = async (...args: string[]): Promise<number | null> =>
@@ -153,6 +196,8 @@ describe('what cannot be', () => {
     expect(await wrong('--method', 'webmla')).toBe(2);
     expect(await wrong('--kv-budget', '0.5')).toBe(2);
     expect(await wrong('--method', 'exact', '--kv-budget', '0.5')).toBe(2);
+    expect(await wrong('--method', 'exact', '--refine-steps', '2')).toBe(2);
+    expect(await wrong('--kv-budget', '0.5', '--refine-steps', '1.5')).toBe(2);
     expect(await wrong('--method', 'transmla', '--form', 'recon', '--kv-budget', '0.5')).toBe(2);
     const missing = await failure(
       ...['convert', '--model', FIXTURE, '--out', out, '--kv-budget', '0.5', '--token-rows', '/nowhere.npy'],

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { attentionShape } from '../../../src/convert/attention_shape.ts';
+import { forQuantisedCache } from '../../../src/convert/quantised_cache.ts';
 import { convertLayer } from '../../../src/convert/convert_layer.ts';
 import type { MethodOptions } from '../../../src/convert/convert_layer.ts';
 import { matrixOf, rowsOf, transpose } from '../../../src/convert/linalg/matrix.ts';
@@ -88,8 +89,8 @@ describe.each(NAMES)('%s', (name) => {
         { method: 'webmla', form, row_dim },
         { quantisedCache: true },
       );
-      const { down, downBias, kv_lora_rank, pairs } = maps;
       const { mean, second } = statistics[0]!.plain;
+      const { down, downBias, kv_lora_rank, pairs } = forQuantisedCache(maps, mean);
       const count = pairs.length;
       expect(attention.rope_mean?.length ?? 0).toBe(form === 'reuse' ? 2 * count : 0);
       for (let i = 0; i < kv_lora_rank; i++) {
