@@ -36,7 +36,7 @@ export function convertLayer(
 ): { attention: MlaAttention; maps: LatentMaps; report: LayerReport } {
   const shape = attentionShape(config);
   checkStatistics(shape, statistics);
-  const { maps: plain, spectrum, predictedError } = outcomeOf(shape, attention, statistics, method);
+  const { maps: plain, ...outcome } = outcomeOf(shape, attention, statistics, method);
   const maps = quantisedCache ? forQuantisedCache(plain, statistics.plain.mean) : plain;
   const converted = toMlaAttention(maps, shape, attention);
   const { kv_lora_rank, qk_rope_head_dim, latent, embed_q, unembed_out, rope_rebuild } = converted;
@@ -53,8 +53,7 @@ export function convertLayer(
       gqaValues: 2 * shape.width,
       mlaValues: latentShape(converted).row_dim,
       addedWeights: packedElements(embed_q, unembed_out, ...(rope_rebuild?.pieces ?? [])),
-      spectrum,
-      predictedError,
+      ...outcome,
     },
   };
 }

@@ -19,6 +19,7 @@ import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
+import type { DecoderSource } from './decoder_source.ts';
 import { deepseekFiles, latentFiles } from './latent_files.ts';
 import type { LayerThreads } from './layer_pool.ts';
 import type { ModelFolder } from './latent_files.ts';
@@ -71,6 +72,8 @@ export interface ConvertedModel {
   readonly statistics: readonly LayerStatistics[] | null;
   readonly calibrationTokens: number;
   readonly files: ModelFolder;
+  /** What the files hold, to be loaded at once. */
+  readonly decoder: DecoderSource;
   readonly timings: { readonly calibrateMs: number; readonly convertMs: number; readonly algebraMs: number };
 }
 
@@ -81,24 +84,21 @@ export interface ConvertedModel {
  */
 export async function convertModel(checkpoint: Checkpoint, options: ConvertOptions): Promise<ConvertedModel> {
   const { choice, calibration, onProgress, signal } = options;
-  const { config, name } = checkpoint;
-  if (checkpoint.latent) {
-    throw new WebMlaError(
-      'unsupported',
-      `${name}: expected a GQA checkpoint, got one that is converted already`,
-    );
-  }
+  const { config } = checkpoint;
+  checkGqa(checkpoint);
   const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
   const started = performance.now();
   const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config) : null;
   const own = new LatentCheckpointWriter();
   const writer = deepseek ?? own;
   const layers: LatentLayer[] = [];
+  const made: DecoderLayer<MlaAttention>[] = [];
   const reports: LayerReport[] = [];
   let algebraMs = 0;
   const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
     const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
     writer.layer(index, layer);
+    made.push(layer);
     layers.push({ latent, kv_lora_rank, qk_rope_head_dim, qk_offset });
     reports.push(report);
     onProgress({ stage: 'convert', loaded: index + 1, total: config.num_hidden_layers });
@@ -128,7 +128,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
       });
     }
     calibrateMs = performance.now() - started;
-    const made =
+    const converted =
       gpu && pipelines && refitRows > 0
         ? convertAndRefit(
             gpu,
@@ -141,12 +141,13 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
             { threads: options.threads, signal },
           )
         : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
-    for await (const { index, layer, report, algebraMs: ms } of made) {
+    for await (const { index, layer, report, algebraMs: ms } of converted) {
       algebraMs += ms;
       add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);
     }
   }
-  writer.ends(await reader.ends());
+  const ends = await reader.ends();
+  writer.ends(ends);
   const latent: LatentConfig = {
     method: choice.method,
     cacheDtype: choice.cacheDtype,
@@ -158,9 +159,32 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
     reports,
     statistics,
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
+    decoder: {
+      config,
+      latent: null,
+      layer: async (index) => reader.layer(index),
+      convertedLayer: async (index) => madeLayer(made, index),
+      ends: async () => ends,
+      notes: () => reader.notes(),
+    },
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
     timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs },
   };
+}
+
+/** @throws WebMlaError `unsupported` for a checkpoint that is converted already */
+export function checkGqa({ name, latent }: Checkpoint): void {
+  if (!latent) return;
+  throw new WebMlaError(
+    'unsupported',
+    `${name}: expected a GQA checkpoint, got one that is converted already`,
+  );
+}
+
+function madeLayer(made: readonly DecoderLayer<MlaAttention>[], index: number): DecoderLayer<MlaAttention> {
+  const layer = made[index];
+  if (!layer) throw new RangeError(`layer ${index}: expected one of ${made.length}`);
+  return layer;
 }
 
 /** Bytes of the cache that a token takes in all layers, scales counted. */
@@ -184,7 +208,7 @@ export function statisticsFile(
 }
 
 /** The matrices that the conversion made, in the format that they are stored in. */
-function rounded(layer: DecoderLayer<MlaAttention>, format: WeightFormat): DecoderLayer<MlaAttention> {
+export function rounded(layer: DecoderLayer<MlaAttention>, format: WeightFormat): DecoderLayer<MlaAttention> {
   const { self_attn } = layer;
   const { kv_a_proj, o_proj, embed_q, unembed_out, rope_rebuild } = self_attn;
   const matrix = (tensor: PackedTensor): PackedTensor =>

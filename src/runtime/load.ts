@@ -11,6 +11,7 @@ import { adapterOf } from '../kernels/attention_tuning.ts';
 import { stride } from '../kernels/parts.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
+import { foldProjections } from '../model/fold.ts';
 import { buildPlan } from '../model/plan.ts';
 import type { Plan } from '../model/plan.ts';
 import { TUNING } from '../model/tuning.ts';
@@ -93,7 +94,11 @@ export async function loadDecoder(
       throwIfAborted(options.signal);
       const latent = source.latent?.layers[i];
       let layer: DecoderLayer<GqaAttention | FoldableMla>;
-      if (latent && source.latentLayer) {
+      if (source.convertedLayer) {
+        const made = await source.convertedLayer(i);
+        const heads = config.num_attention_heads;
+        layer = tuning.fold ? { ...made, self_attn: foldProjections(made.self_attn, heads, null) } : made;
+      } else if (latent && source.latentLayer) {
         layer = await source.latentLayer(i, latent, tuning.fold);
       } else if (options.attention === 'mla') {
         const original = await source.layer(i);
