@@ -6,6 +6,7 @@ import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { Pipelines } from '../gpu/pipelines.ts';
 import { rounded } from './convert_model.ts';
 import { convertLayers } from './converted_layers.ts';
 import type { DecoderSource } from './decoder_source.ts';
@@ -39,6 +40,8 @@ export class CandidateMeter implements Meter {
   readonly #options: CandidateMeterOptions;
   readonly #leftOut = new Map<string, Promise<number>>();
   #original: Evaluation | undefined;
+  /** Candidates share all kernels but those of attention. */
+  #compiled: Pipelines | undefined;
 
   /** @param gpu not asked for as long as nothing is measured */
   constructor(gpu: () => Gpu, options: CandidateMeterOptions) {
@@ -95,7 +98,7 @@ export class CandidateMeter implements Meter {
 
   async evaluate(model: LoadedModel, against?: LoadedModel): Promise<Evaluation> {
     const { windows, signal } = this.#options;
-    return evaluate(this.#gpu(), model, windows, { against, signal });
+    return evaluate(this.#gpu(), model, windows, { against, signal, pipelines: this.#pipelines() });
   }
 
   async load(source: DecoderSource, cacheDtype: CacheFormat, attention: 'gqa' | 'mla'): Promise<LoadedModel> {
@@ -105,10 +108,15 @@ export class CandidateMeter implements Meter {
       cacheDtype,
       contextLength: windows.reduce((most, { length }) => Math.max(most, length), 0),
       promptLogits: true,
+      pipelines: this.#pipelines(),
       spare: 0,
       onProgress: () => {},
       signal,
     });
+  }
+
+  #pipelines(): Pipelines {
+    return (this.#compiled ??= new Pipelines(this.#gpu().device));
   }
 
   async #measured(model: LoadedModel, original: Evaluation): Promise<Measured> {

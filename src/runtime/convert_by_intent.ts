@@ -1,11 +1,12 @@
 import { attentionShape } from '../convert/attention_shape.ts';
-import { candidateName, choiceOf, expectedLoss, plainCache } from '../convert/candidates.ts';
-import type { Candidate, Intent } from '../convert/candidates.ts';
+import { choiceOf, expectedLoss, plainCache } from '../convert/candidates.ts';
+import type { Intent } from '../convert/candidates.ts';
 import { goalOf } from '../convert/goal.ts';
 import type { Goal } from '../convert/goal.ts';
-import type { CandidateReport, ConversionReport, HeldOut } from '../convert/report.ts';
+import type { CandidateReport, ConversionReport } from '../convert/report.ts';
 import { NOISE } from '../convert/rise_estimate.ts';
 import type { Tried } from '../convert/rise_estimate.ts';
+import { betterRival, winnerOf } from '../convert/verdict.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { parameterCount } from '../formats/checkpoint.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
@@ -129,7 +130,7 @@ export async function convertByIntent(
       });
     }
     const found = await searched(meter, goal, held.length > 0 ? most : 0, measuredRivals);
-    const winner = goal.kind === 'fixed' ? goal.candidate : winnerOf(goal, found, measuredRivals);
+    const winner = winnerOf(goal, found, measuredRivals);
 
     const choice = goal.kind === 'fixed' ? goal.choice : choiceOf(intent, winner);
     const convertAndMeasure = async (
@@ -138,11 +139,14 @@ export async function convertByIntent(
       const model = await convertModel(checkpoint, {
         ...options,
         choice,
+        retain: held.length > 0,
         calibration: { ...calibration, rows, statistics, refitRows: Math.min(refitRows, rows.length) },
       });
-      if (held.length === 0) return { model, quality: null };
+      const { decoder, latent } = model;
+      if (!decoder) return { model, quality: null };
       onProgress({ stage: 'measure', loaded: 0, total: 1 });
-      return { model, quality: await measureConverted(presentGpu(gpu), meter, model, reader, gqaBytes) };
+      const made = { decoder, latent };
+      return { model, quality: await measureConverted(presentGpu(gpu), meter, made, reader, gqaBytes) };
     };
     let { model, quality } = await convertAndMeasure(calibration.refitRows);
     const refitUndone =
@@ -151,12 +155,13 @@ export async function convertByIntent(
     if (refitUndone) ({ model, quality } = await convertAndMeasure(0));
     return {
       ...model,
+      decoder: null,
       timings: { ...model.timings, calibrateMs: calibration.statistics ? 0 : calibrateMs },
       report: {
         kvBudget: intent.kvBudget ?? null,
         maxLoss: intent.maxLoss ?? null,
         gqaBytes,
-        chosen: { ...withoutReport(winner), bytes: cachedBytes(model.latent) },
+        chosen: { ...winner, bytes: cachedBytes(model.latent) },
         candidates: found.candidates,
         rivals: measuredRivals,
         better: quality && betterRival(measuredRivals, quality.heldOut, goal),
@@ -207,46 +212,6 @@ async function searched(
     case 'loss':
       return searchLoss(meter, goal.families, goal.maxLoss, most, known);
   }
-}
-
-/** @throws WebMlaError `bad_request` when nothing stays within the loss */
-function winnerOf(
-  goal: Goal,
-  { chosen, candidates }: SearchResult,
-  rivals: readonly CandidateReport[],
-): CandidateReport {
-  if (chosen) return chosen;
-  const asked = goal.kind === 'loss' ? goal.maxLoss : NaN;
-  const best = candidates.toSorted((a, b) => riseOf(a) - riseOf(b))[0];
-  const rival = rivals.filter((one) => riseOf(one) <= asked).toSorted((a, b) => a.bytes - b.bytes)[0];
-  const reached = best ? `${riseOf(best).toFixed(4)} (${candidateName(best)})` : 'none';
-  throw new WebMlaError(
-    'bad_request',
-    `maxLoss: expected a conversion within ${asked}, the best of ${candidates.length} measured reaches ${reached}`,
-    rival
-      ? `The model's own ${rival.cacheDtype} cache stays within it at ${rival.bytes} bytes a token.`
-      : 'Allow more loss, or leave form and cacheDtype open.',
-    { best: best ?? null, rival: rival ?? null },
-  );
-}
-
-/** What a person would rather have: less loss at no more bytes; where the loss was given, fewer bytes. */
-function betterRival(rivals: readonly CandidateReport[], own: HeldOut, goal: Goal): CandidateReport | null {
-  const better =
-    goal.kind === 'loss'
-      ? rivals
-          .filter((one) => riseOf(one) <= goal.maxLoss && one.bytes < own.bytes)
-          .toSorted((a, b) => a.bytes - b.bytes)
-      : rivals.filter((one) => riseOf(one) < own.rise).toSorted((a, b) => riseOf(a) - riseOf(b));
-  return better[0] ?? null;
-}
-
-function riseOf({ measured }: CandidateReport): number {
-  return measured?.rise ?? Infinity;
-}
-
-function withoutReport({ form, cacheDtype, row_dim, bytes }: Candidate): Candidate {
-  return { form, cacheDtype, row_dim, bytes };
 }
 
 /** @throws WebMlaError `internal`: what needs it is not reached without */

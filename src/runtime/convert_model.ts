@@ -60,6 +60,8 @@ export interface ConvertOptions {
   /** Layout of the result. 'deepseek': exportable strict layers only, f32. Default 'webmla'. */
   readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
+  /** Keep the layers in memory besides, for `decoder`. */
+  readonly retain?: boolean;
   /** For the algebra. Default: this thread. */
   readonly threads?: LayerThreads | null;
   readonly signal?: AbortSignal;
@@ -72,8 +74,8 @@ export interface ConvertedModel {
   readonly statistics: readonly LayerStatistics[] | null;
   readonly calibrationTokens: number;
   readonly files: ModelFolder;
-  /** What the files hold, to be loaded at once. */
-  readonly decoder: DecoderSource;
+  /** What the files hold, to be loaded at once; null unless it was asked for. */
+  readonly decoder: DecoderSource | null;
   readonly timings: { readonly calibrateMs: number; readonly convertMs: number; readonly algebraMs: number };
 }
 
@@ -98,7 +100,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
     const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
     writer.layer(index, layer);
-    made.push(layer);
+    if (options.retain) made.push(layer);
     layers.push({ latent, kv_lora_rank, qk_rope_head_dim, qk_offset });
     reports.push(report);
     onProgress({ stage: 'convert', loaded: index + 1, total: config.num_hidden_layers });
@@ -146,8 +148,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
       add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);
     }
   }
-  const ends = await reader.ends();
-  writer.ends(ends);
+  writer.ends(await reader.ends());
   const latent: LatentConfig = {
     method: choice.method,
     cacheDtype: choice.cacheDtype,
@@ -159,14 +160,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
     reports,
     statistics,
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
-    decoder: {
-      config,
-      latent: null,
-      layer: async (index) => reader.layer(index),
-      convertedLayer: async (index) => madeLayer(made, index),
-      ends: async () => ends,
-      notes: () => reader.notes(),
-    },
+    decoder: options.retain ? decoderOf(reader, made) : null,
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
     timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs },
   };
@@ -181,10 +175,19 @@ export function checkGqa({ name, latent }: Checkpoint): void {
   );
 }
 
-function madeLayer(made: readonly DecoderLayer<MlaAttention>[], index: number): DecoderLayer<MlaAttention> {
-  const layer = made[index];
-  if (!layer) throw new RangeError(`layer ${index}: expected one of ${made.length}`);
-  return layer;
+function decoderOf(reader: WeightReader, made: readonly DecoderLayer<MlaAttention>[]): DecoderSource {
+  return {
+    config: reader.config,
+    latent: null,
+    layer: async (index) => reader.layer(index),
+    ends: async () => reader.ends(),
+    notes: () => reader.notes(),
+    convertedLayer: async (index) => {
+      const layer = made[index];
+      if (!layer) throw new RangeError(`layer ${index}: expected one of ${made.length}`);
+      return layer;
+    },
+  };
 }
 
 /** Bytes of the cache that a token takes in all layers, scales counted. */

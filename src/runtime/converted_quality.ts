@@ -15,7 +15,7 @@ const CONTEXTS = [128, 1024, 4096, 16_384, 32_768, 131_072];
 export async function measureConverted(
   gpu: Gpu,
   meter: CandidateMeter,
-  { decoder, latent }: ConvertedModel,
+  { decoder, latent }: { readonly decoder: DecoderSource; readonly latent: ConvertedModel['latent'] },
   original: DecoderSource,
   gqaBytes: number,
 ): Promise<{ heldOut: HeldOut; decode: DecodePrediction | null }> {

@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly tuning?: Partial<Tuning> | undefined;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal | undefined;
+  /** Of the same device: what an earlier load compiled is not compiled again. */
+  readonly pipelines?: Pipelines | undefined;
 }
 
 /** A model on the GPU, ready for a Session. */
@@ -119,7 +121,7 @@ export async function loadDecoder(
     const deviceEnds = await watchMemory(gpu.device, 'embeddings', () => uploader.ends(ends));
     const weightBytes = buffers.bytes;
 
-    const pipelines = new Pipelines(gpu.device);
+    const pipelines = options.pipelines ?? new Pipelines(gpu.device);
     const plan = await watchMemory(gpu.device, 'cache and activations', () =>
       buildPlan(config, layers, deviceEnds, pipelines, buffers, {
         max_len: contextLength,

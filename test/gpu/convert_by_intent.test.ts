@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { openDawn } from '../../src/cli/dawn.ts';
 import { openNodeFiles } from '../../src/cli/node_files.ts';
 import { randomStream } from '../../src/core/rng.ts';
@@ -12,16 +12,17 @@ import type { IntentOptions, IntentProgress, ModelByIntent } from '../../src/run
 
 const FIXTURE = fileURLToPath(new URL('../fixtures/llama_bias', import.meta.url));
 const random = randomStream(3);
-const ROWS = Array.from({ length: 6 }, () =>
-  Uint32Array.from({ length: 48 }, () => Math.floor(random() * 97)),
+const ROWS = Array.from({ length: 5 }, () =>
+  Uint32Array.from({ length: 40 }, () => Math.floor(random() * 97)),
 );
-/** 2 layers of 64 values in f16. */
-const GQA_BYTES = 2 * 32 * 2 * 2;
+/** 2 layers of 32 values in f16. */
+const GQA_BYTES = 2 * 32 * 2;
+const noGpu = async (): Promise<undefined> => Promise.reject(new Error('no GPU expected'));
 
 let checkpoint: Checkpoint;
-beforeAll(async () => {
-  checkpoint = await openCheckpoint(await openNodeFiles(FIXTURE));
-});
+/** With calibration, search and refit. */
+let half: ModelByIntent;
+const stages: IntentProgress[] = [];
 
 async function convert(
   intent: Omit<IntentOptions['intent'], 'method'>,
@@ -29,44 +30,44 @@ async function convert(
 ): Promise<ModelByIntent> {
   return convertByIntent(checkpoint, {
     intent: { method: 'webmla', ...intent },
-    calibration: { rows: ROWS, refitRows: 4 },
+    calibration: { rows: ROWS, refitRows: 0, statistics: half?.statistics ?? [] },
     gpu: openDawn,
     weights: 'as-is',
     madeWeights: 'f32',
-    search: { windows: 2, candidates: 3 },
+    search: { windows: 1, candidates: 2 },
     onProgress: () => {},
     ...options,
   });
 }
 
-test('a budget: candidates and rivals are measured, the winner is refitted and measured again', async () => {
-  const stages: IntentProgress[] = [];
-  const { report, latent, calibrationTokens, reports } = await convert(
-    { kvBudget: 0.6 },
-    { onProgress: (at) => stages.push(at) },
+beforeAll(async () => {
+  checkpoint = await openCheckpoint(await openNodeFiles(FIXTURE));
+  half = await convert(
+    { kvBudget: 0.75 },
+    { calibration: { rows: ROWS, refitRows: 4 }, onProgress: (at) => stages.push(at) },
   );
-  expect(calibrationTokens).toBe(4 * 48);
-  expect(report).toMatchObject({ kvBudget: 0.6, maxLoss: null, gqaBytes: GQA_BYTES, refitUndone: false });
-  expect(report.chosen.bytes).toBeLessThanOrEqual(0.6 * GQA_BYTES);
+}, 400_000);
+
+test('a budget: candidates and rivals are measured, the winner is refitted and measured again', () => {
+  const { report, latent, calibrationTokens, reports } = half;
+  expect(calibrationTokens).toBe(4 * 40);
+  expect(report).toMatchObject({ kvBudget: 0.75, maxLoss: null, gqaBytes: GQA_BYTES, refitUndone: false });
+  expect(report.chosen.bytes).toBeLessThanOrEqual(0.75 * GQA_BYTES);
   expect(latent.cacheDtype).toBe(report.chosen.cacheDtype);
   expect(latent.layers[0]!.latent).toBe(report.chosen.form);
   const measured = report.candidates.filter((one) => one.measured);
   expect(measured.length).toBeGreaterThan(0);
-  expect(measured.length).toBeLessThanOrEqual(3);
+  expect(measured.length).toBeLessThanOrEqual(2);
   expect(report.candidates.length).toBe(9);
   for (const { measured: found, bytes } of measured) {
     expect(found!.bytes).toBeLessThanOrEqual(bytes);
     expect(Number.isFinite(found!.rise)).toBe(true);
   }
-  expect(report.heldOut).toMatchObject({ windows: 2, tokens: 94, bytes: report.chosen.bytes });
+  expect(report.heldOut).toMatchObject({ windows: 1, tokens: 39, bytes: report.chosen.bytes });
   const { rise, perplexity, originalPerplexity, kl } = report.heldOut!;
   expect(rise).toBeCloseTo(Math.log(perplexity / originalPerplexity), 5);
   expect(kl).toBeGreaterThan(0);
-  // int8 takes 40 of 64 bytes a layer here, int4 24.
-  expect(report.rivals.map((one) => [one.cacheDtype, one.measured !== null])).toEqual([
-    ['int8', false],
-    ['int4', true],
-  ]);
+  for (const rival of report.rivals) expect(rival.measured !== null).toBe(rival.bytes <= 0.75 * GQA_BYTES);
   expect(reports[0]!.outputEnergy).toBeGreaterThan(reports[0]!.predictedError!);
   expect([...new Set(stages.map(({ stage }) => stage))]).toEqual([
     'calibrate',
@@ -75,96 +76,67 @@ test('a budget: candidates and rivals are measured, the winner is refitted and m
     'measure',
   ]);
   expect(stages.every(({ loaded, total }) => loaded <= total)).toBe(true);
-  if (report.decode) {
-    const [first] = report.decode.rows;
-    expect(first!.gqaMs).toBeGreaterThan(0);
-    expect(report.decode.bytesPerSecond).toBeGreaterThan(0);
-  }
+  const [first] = report.decode?.rows ?? [];
+  if (first) expect(first.gqaMs).toBeGreaterThan(0);
 });
 
 test('a loss: the final model stays within it', async () => {
-  const { report } = await convert({ maxLoss: 0.05, form: 'recon' });
-  expect(report.heldOut!.rise).toBeLessThanOrEqual(0.05);
-  expect(report.candidates.length).toBeLessThanOrEqual(3);
+  const { report } = await convert({ maxLoss: 0.5, form: 'recon', cacheDtype: 'f16' });
+  expect(report.heldOut!.rise).toBeLessThanOrEqual(0.5);
+  expect(report.chosen).toMatchObject({ form: 'recon', cacheDtype: 'f16' });
+  expect(report.candidates.length).toBeLessThanOrEqual(2);
   expect(report.rivals.every(({ measured }) => measured !== null)).toBe(true);
-  const within = report.candidates.filter(({ measured }) => measured!.rise <= 0.05);
-  expect(report.chosen).toMatchObject({ form: 'recon', cacheDtype: within.at(-1)!.cacheDtype });
 });
 
-test('widths that are given: nothing is searched, everything is measured', async () => {
-  const { report } = await convert({ kv_lora_rank: 24, form: 'reuse', cacheDtype: 'int8' });
-  expect(report).toMatchObject({ candidates: [], kvBudget: null });
-  expect(report.heldOut!.windows).toBe(2);
+test('statistics alone choose by prediction, and need no GPU', async () => {
+  const { statistics } = half;
+  const calibration = { rows: [], refitRows: 0, statistics: statistics! };
+  const { report } = await convert({ kvBudget: 0.5 }, { calibration, search: {}, gpu: noGpu });
+  expect(report).toMatchObject({ heldOut: null, better: null, decode: null });
+  expect(report.candidates.length).toBe(9);
+  expect(
+    report.candidates.every(({ measured, expectedLoss }) => measured === null && expectedLoss! > 0),
+  ).toBe(true);
 });
 
-describe('without measuring', () => {
-  test('statistics alone choose by prediction and need no GPU', async () => {
-    const { statistics } = await convert({ kvBudget: 0.5, form: 'reuse', cacheDtype: 'f16' });
-    const { report } = await convert(
-      { kvBudget: 0.5 },
-      {
-        calibration: { rows: [], refitRows: 0, statistics: statistics! },
-        search: {},
-        gpu: async () => Promise.reject(new Error('no GPU expected')),
+async function codeOf(
+  intent: Omit<IntentOptions['intent'], 'method'>,
+  options: Partial<IntentOptions> = {},
+): Promise<string> {
+  return convert(intent, options).then(
+    () => 'none',
+    (error: { code: string }) => error.code,
+  );
+}
+
+test('what makes no sense is refused before the GPU is asked for', async () => {
+  expect(await codeOf({ kv_lora_rank: 80 }, { gpu: noGpu })).toBe('bad_request');
+  expect(await codeOf({ kvBudget: 0.01 }, { gpu: noGpu })).toBe('bad_request');
+  expect(await codeOf({ kvBudget: 0.5 }, { gpu: noGpu, search: { candidates: 0 } })).toBe('bad_request');
+});
+
+test('too few rows to hold any back', async () => {
+  const few = (count: number): Partial<IntentOptions> => ({
+    calibration: { rows: ROWS.slice(0, count), refitRows: 1 },
+    search: {},
+  });
+  expect(await codeOf({ kvBudget: 0.5 }, few(1))).toBe('bad_request');
+  expect(await codeOf({ maxLoss: 0.5 }, few(1))).toBe('bad_request');
+});
+
+test('a cancel in the middle of the search', async () => {
+  const controller = new AbortController();
+  const seen = new Set<string>();
+  const code = await codeOf(
+    { kvBudget: 0.75 },
+    {
+      signal: controller.signal,
+      onProgress: ({ stage, loaded }) => {
+        seen.add(stage);
+        if (loaded === 1) controller.abort();
       },
-    );
-    expect(report).toMatchObject({ heldOut: null, better: null, decode: null });
-    expect(report.candidates.length).toBe(9);
-    expect(
-      report.candidates.every(({ measured, expectedLoss }) => measured === null && expectedLoss! > 0),
-    ).toBe(true);
-  });
-});
-
-describe('what cannot be', () => {
-  const code = async (
-    intent: Omit<IntentOptions['intent'], 'method'>,
-    options: Partial<IntentOptions> = {},
-  ): Promise<{ code: string; details?: { best?: unknown } }> =>
-    convert(intent, options).then(
-      () => ({ code: 'none' }),
-      (error: { code: string }) => error,
-    );
-  const rows = (some: typeof ROWS): Partial<IntentOptions> => ({ calibration: { rows: some, refitRows: 1 } });
-
-  test('is refused before anything is calibrated', async () => {
-    const gpu = { gpu: async () => Promise.reject(new Error('no GPU expected')) };
-    expect(await code({ kv_lora_rank: 80 }, gpu)).toMatchObject({ code: 'bad_request' });
-    expect(await code({ kvBudget: 0.01 }, gpu)).toMatchObject({ code: 'bad_request' });
-    expect(await code({ kvBudget: 0.5 }, { ...gpu, search: { candidates: 0 } })).toMatchObject({
-      code: 'bad_request',
-    });
-  });
-
-  test('too few rows to hold any back', async () => {
-    expect(await code({ kvBudget: 0.5 }, rows(ROWS.slice(0, 2)))).toMatchObject({ code: 'bad_request' });
-    expect(await code({ maxLoss: 0.5 }, { ...rows(ROWS.slice(0, 1)), search: {} })).toMatchObject({
-      code: 'bad_request',
-    });
-  });
-
-  test('a loss that nothing stays within says what came nearest', async () => {
-    const error = await code(
-      { maxLoss: 1e-9, form: 'strict', cacheDtype: 'int4' },
-      { search: { windows: 1, candidates: 1 } },
-    );
-    expect(error).toMatchObject({ code: 'bad_request', details: { best: { cacheDtype: 'int4' } } });
-  });
-
-  test('a cancel in the middle of the search', async () => {
-    const controller = new AbortController();
-    const stages = new Set<string>();
-    const error = await code(
-      { kvBudget: 0.6 },
-      {
-        signal: controller.signal,
-        onProgress: ({ stage, loaded }) => {
-          stages.add(stage);
-          if (stage === 'search' && loaded === 2) controller.abort();
-        },
-      },
-    );
-    expect(error).toMatchObject({ code: 'aborted' });
-    expect(stages).toEqual(new Set(['calibrate', 'search']));
-  });
+    },
+  );
+  expect(code).toBe('aborted');
+  expect(seen).toEqual(new Set(['search']));
 });

@@ -10,10 +10,8 @@ import {
   plainCache,
 } from '../../../src/convert/candidates.ts';
 import type { Candidate, Intent } from '../../../src/convert/candidates.ts';
-import { goalOf } from '../../../src/convert/goal.ts';
 import type { CandidateReport } from '../../../src/convert/report.ts';
 import { estimateRise, NOISE } from '../../../src/convert/rise_estimate.ts';
-import { holdBack } from '../../../src/runtime/held_back_rows.ts';
 import { searchBudget, searchLoss } from '../../../src/runtime/search_budget.ts';
 import type { Meter } from '../../../src/runtime/search_budget.ts';
 
@@ -218,78 +216,5 @@ describe('estimates', () => {
     expect(energyLeftOut({ ...report, outputEnergy: null })).toBeNull();
     expect(expectedLoss(0.25, 'f16')).toBe(0.25);
     expect(expectedLoss(0, 'int4')).toBeCloseTo(0.0063, 3);
-  });
-});
-
-describe('what is asked for', () => {
-  const code = (intent: Intent): string => {
-    try {
-      return goalOf(shape, LAYERS, intent).kind;
-    } catch (error) {
-      return (error as { code: string }).code;
-    }
-  };
-
-  test('what is left open', () => {
-    expect(code({ ...OPEN, kvBudget: 0.5 })).toBe('budget');
-    expect(code({ ...OPEN, kvBudget: 0.5, form: 'recon' })).toBe('budget');
-    expect(code({ ...OPEN, kvBudget: 0.5, form: 'recon', cacheDtype: 'int8' })).toBe('fixed');
-    expect(code({ ...OPEN, maxLoss: 0.1, form: 'recon', cacheDtype: 'int8' })).toBe('loss');
-    expect(code({ ...OPEN, kv_lora_rank: 128 })).toBe('fixed');
-    expect(code({ method: 'transmla', kvBudget: 0.5 })).toBe('fixed');
-    const forms = (intent: Intent): string[] => [...new Set(openFamilies(intent).map(({ form }) => form))];
-    expect(forms(OPEN)).toEqual(['reuse', 'recon', 'strict']);
-    expect(forms({ ...OPEN, exportable: true })).toEqual(['strict']);
-    expect(openFamilies(OPEN).some(({ cacheDtype }) => cacheDtype === 'f32')).toBe(false);
-    expect(openFamilies({ ...OPEN, cacheDtype: 'f32' }).length).toBe(3);
-  });
-
-  test('what cannot be', () => {
-    const wrong: Partial<Intent>[] = [
-      {},
-      { kvBudget: 0.5, maxLoss: 0.1 },
-      { kvBudget: 0 },
-      { kvBudget: 1.5 },
-      { kvBudget: 0.001 },
-      { maxLoss: 0 },
-      { maxLoss: NaN },
-      { method: 'transmla', maxLoss: 0.1 },
-      { method: 'mha2mla', kvBudget: 0.5, form: 'recon' },
-      { exportable: true, form: 'reuse', kvBudget: 0.5 },
-      { kv_lora_rank: 512 },
-    ];
-    for (const one of wrong) expect(code({ ...OPEN, ...one })).toBe('bad_request');
-  });
-});
-
-describe('rows that are held back', () => {
-  const rows = (count: number): Uint32Array<ArrayBuffer>[] =>
-    Array.from({ length: count }, (_, i) => Uint32Array.from([i, i, i]));
-  const firsts = (some: readonly Uint32Array[]): number[] => some.map(([first]) => first!);
-
-  test('at even distances, and each row once', () => {
-    const { held, rest } = holdBack(rows(16), { needed: false, leave: 1 });
-    expect(firsts(held)).toEqual([2, 6, 10, 14]);
-    expect(rest.length).toBe(12);
-    expect(firsts(holdBack(rows(5), { needed: true, leave: 1 }).held)).toEqual([2]);
-    expect(holdBack(rows(3), { windows: 3, needed: true, leave: 0 }).rest).toEqual([]);
-    expect(holdBack(rows(1), { needed: false, leave: 1 }).held).toEqual([]);
-    expect(holdBack([], { needed: false, leave: 1 })).toEqual({ held: [], rest: [] });
-  });
-
-  test('too few', () => {
-    const refused = (count: number, windows: number | undefined): string => {
-      try {
-        holdBack(rows(count), { windows, needed: true, leave: 1 });
-        return 'none';
-      } catch (error) {
-        return (error as { code: string }).code;
-      }
-    };
-    expect(refused(1, undefined)).toBe('bad_request');
-    expect(refused(0, undefined)).toBe('bad_request');
-    expect(refused(4, 4)).toBe('bad_request');
-    expect(refused(4, 1.5)).toBe('bad_request');
-    expect(refused(2, undefined)).toBe('none');
   });
 });
