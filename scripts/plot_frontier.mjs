@@ -88,12 +88,12 @@ function draw() {
     }),
     ...frontier.map((point) => {
       const [x, y] = place(point);
+      const below = y + 18 < PLOT.bottom;
       return text(
         's',
-        x - 9,
-        y + 17,
+        x + 8,
+        below ? y + 18 : y - 10,
         `${FORMS[point.form].name} ${point.cacheDtype} ${riseText(point)}`,
-        'end',
       );
     }),
     ...legend(),

@@ -59,6 +59,8 @@ export interface ModelByIntent extends ConvertedModel {
 }
 
 const CANDIDATES = 6;
+/** Of the original's own cache. */
+const RIVALS = ['int8', 'int4'] as const;
 /** What a software adapter scores unasked. */
 const SOFTWARE_PARAMETERS = 5e6;
 
@@ -100,11 +102,8 @@ export async function convertByIntent(
       }));
     const calibrateMs = performance.now() - started;
 
-    const rivals = (['int8', 'int4'] as const).map((dtype) =>
-      plainCache(shape, config.num_hidden_layers, dtype),
-    );
     let loaded = 0;
-    const total = 1 + rivals.length + (goal.kind === 'fixed' ? 0 : most);
+    const total = 1 + RIVALS.length + (goal.kind === 'fixed' ? 0 : most);
     const meter = new CandidateMeter(() => presentGpu(gpu), {
       source: reader,
       statistics,
@@ -115,22 +114,19 @@ export async function convertByIntent(
       onMeasure: (item) => onProgress({ stage: 'search', loaded: loaded++, total, item }),
       signal,
     });
+    if (held.length > 0) await meter.original();
     const gqaBytes = plainCache(shape, config.num_hidden_layers, 'f16').bytes;
     // A rival may take what was granted, or what widths that were given come to.
     const granted = (intent.kvBudget ?? 1) * gqaBytes;
     const bytes = goal.kind === 'fixed' && intent.kvBudget === undefined ? goal.candidate.bytes : granted;
-    const measuredRivals: CandidateReport[] = [];
-    for (const rival of rivals) {
+    const rivals: CandidateReport[] = [];
+    for (const dtype of RIVALS) {
+      const rival = plainCache(shape, config.num_hidden_layers, dtype);
       const measured = held.length > 0 && rival.bytes <= bytes ? await meter.measure(rival) : null;
-      measuredRivals.push({
-        ...rival,
-        expectedLoss: expectedLoss(0, rival.cacheDtype),
-        estimatedRise: null,
-        measured,
-      });
+      rivals.push({ ...rival, expectedLoss: expectedLoss(0, dtype), estimatedRise: null, measured });
     }
-    const found = await searched(meter, goal, held.length > 0 ? most : 0, measuredRivals);
-    const winner = winnerOf(goal, found, measuredRivals);
+    const found = await searched(meter, goal, held.length > 0 ? most : 0, rivals);
+    const winner = winnerOf(goal, found, rivals);
 
     const choice = goal.kind === 'fixed' ? goal.choice : choiceOf(intent, winner);
     const convertAndMeasure = async (
@@ -163,8 +159,8 @@ export async function convertByIntent(
         gqaBytes,
         chosen: { ...winner, bytes: cachedBytes(model.latent) },
         candidates: found.candidates,
-        rivals: measuredRivals,
-        better: quality && betterRival(measuredRivals, quality.heldOut, goal),
+        rivals,
+        better: quality && betterRival(rivals, quality.heldOut, goal),
         heldOut: quality?.heldOut ?? null,
         refitUndone,
         decode: quality?.decode ?? null,

@@ -17,7 +17,6 @@ const ROWS = Array.from({ length: 5 }, () =>
 );
 /** 2 layers of 32 values in f16. */
 const GQA_BYTES = 2 * 32 * 2;
-const noGpu = async (): Promise<undefined> => Promise.reject(new Error('no GPU expected'));
 
 let checkpoint: Checkpoint;
 /** With calibration, search and refit. */
@@ -88,17 +87,6 @@ test('a loss: the final model stays within it', async () => {
   expect(report.rivals.every(({ measured }) => measured !== null)).toBe(true);
 });
 
-test('statistics alone choose by prediction, and need no GPU', async () => {
-  const { statistics } = half;
-  const calibration = { rows: [], refitRows: 0, statistics: statistics! };
-  const { report } = await convert({ kvBudget: 0.5 }, { calibration, search: {}, gpu: noGpu });
-  expect(report).toMatchObject({ heldOut: null, better: null, decode: null });
-  expect(report.candidates.length).toBe(9);
-  expect(
-    report.candidates.every(({ measured, expectedLoss }) => measured === null && expectedLoss! > 0),
-  ).toBe(true);
-});
-
 async function codeOf(
   intent: Omit<IntentOptions['intent'], 'method'>,
   options: Partial<IntentOptions> = {},
@@ -108,12 +96,6 @@ async function codeOf(
     (error: { code: string }) => error.code,
   );
 }
-
-test('what makes no sense is refused before the GPU is asked for', async () => {
-  expect(await codeOf({ kv_lora_rank: 80 }, { gpu: noGpu })).toBe('bad_request');
-  expect(await codeOf({ kvBudget: 0.01 }, { gpu: noGpu })).toBe('bad_request');
-  expect(await codeOf({ kvBudget: 0.5 }, { gpu: noGpu, search: { candidates: 0 } })).toBe('bad_request');
-});
 
 test('too few rows to hold any back', async () => {
   const few = (count: number): Partial<IntentOptions> => ({
