@@ -16,11 +16,12 @@ export const NOISE = 1e-3;
  * The rise of ln perplexity that an expected loss of energy will cost, from what was tried before. Rises are taken to be powers of
  * losses, of one exponent for all (1 until a form and dtype was tried at two widths), times what the nearest relative costs: the
  * nearest width of the same form and dtype, else the mean of the form, of the dtype, of everything.
- * @returns null as long as nothing was tried
+ * @returns null as long as nothing was tried that shows
  */
 export function estimateRise(candidate: Family, expected: number, tried: readonly Tried[]): number | null {
-  if (tried.length === 0) return null;
-  const points = tried.map(inLogarithms);
+  // What is lost in noise says that it is little, and not how little.
+  const points = tried.filter(({ rise }) => rise > NOISE).map(inLogarithms);
+  if (points.length === 0) return null;
   const exponent = pooledExponent(points);
   const x = Math.log(Math.max(expected, SMALLEST));
   const own = points.filter((one) => sameFamily(one.candidate, candidate));
@@ -45,7 +46,7 @@ interface Point {
 }
 
 function inLogarithms({ candidate, expected, rise }: Tried): Point {
-  return { candidate, x: Math.log(Math.max(expected, SMALLEST)), y: Math.log(Math.max(rise, NOISE)) };
+  return { candidate, x: Math.log(Math.max(expected, SMALLEST)), y: Math.log(rise) };
 }
 
 /** Slope of all lines through points of the same family, least squares. */

@@ -44,7 +44,7 @@ export async function searchBudget(
     estimated.sort((a, b) => (a.rise ?? a.one.expected) - (b.rise ?? b.one.expected) || byName(a.one, b.one));
     const [next] = estimated;
     const best = leastRise(tried)?.measured?.rise;
-    if (!next || (best !== undefined && (next.rise ?? 0) > HOPELESS * Math.max(best, NOISE))) break;
+    if (!next || (best !== undefined && (best <= NOISE || (next.rise ?? 0) > HOPELESS * best))) break;
     waiting.splice(waiting.indexOf(next.one), 1);
     tried.push(await measured(meter, next.one, next.rise));
   }

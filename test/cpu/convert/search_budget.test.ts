@@ -205,8 +205,9 @@ describe('estimates', () => {
     expect(
       estimateRise(int4, 0.3, [one, { ...two, candidate: { form: 'recon', cacheDtype: 'f16' } }]),
     ).toBeCloseTo(0.6, 9);
-    // Noise below what can be seen says nothing of a slope.
-    expect(estimateRise(reuse, 0.1, [{ ...one, rise: -0.01 }])).toBeCloseTo(NOISE, 9);
+    // What cannot be told from noise is no measure for others.
+    expect(estimateRise(reuse, 0.1, [{ ...one, rise: -0.01 }])).toBeNull();
+    expect(estimateRise(reuse, 0.2, [one, { ...two, rise: NOISE / 2 }])).toBeCloseTo(0.4, 9);
   });
 
   test('part of the energy that is left out', () => {
