@@ -8,7 +8,7 @@ const [source = inDocs('data/frontier.json'), target = inDocs('images/frontier.s
 
 /** Colours in light and in dark, chosen to be told apart by the colour-blind too (Okabe and Ito, 2008). */
 const FORMS = {
-  gqa: { name: 'GQA, as it is', light: '#52606d', dark: '#b8c2cc' },
+  gqa: { name: 'GQA', light: '#52606d', dark: '#b8c2cc' },
   recon: { name: 'recon', light: '#b45309', dark: '#f0a35e' },
   reuse: { name: 'reuse', light: '#00755a', dark: '#3fcf9f' },
   strict: { name: 'strict', light: '#0062a3', dark: '#62b4f0' },
