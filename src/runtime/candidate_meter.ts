@@ -101,7 +101,13 @@ export class CandidateMeter implements Meter {
     return evaluate(this.#gpu(), model, windows, { against, signal, pipelines: this.#pipelines() });
   }
 
-  async load(source: DecoderSource, cacheDtype: CacheFormat, attention: 'gqa' | 'mla'): Promise<LoadedModel> {
+  /** @param fold multiply matrices ahead where that pays, as an engine does; what is scored only need not */
+  async load(
+    source: DecoderSource,
+    cacheDtype: CacheFormat,
+    attention: 'gqa' | 'mla',
+    fold = false,
+  ): Promise<LoadedModel> {
     const { windows, signal } = this.#options;
     return loadDecoder(source, this.#gpu(), {
       attention,
@@ -109,6 +115,7 @@ export class CandidateMeter implements Meter {
       contextLength: windows.reduce((most, { length }) => Math.max(most, length), 0),
       promptLogits: true,
       pipelines: this.#pipelines(),
+      tuning: { fold },
       spare: 0,
       onProgress: () => {},
       signal,

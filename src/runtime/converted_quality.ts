@@ -23,7 +23,7 @@ export async function measureConverted(
   const before = await meter.load(original, 'f32', 'gqa');
   let after: LoadedModel | undefined;
   try {
-    after = await meter.load(decoder, latent.cacheDtype, 'mla');
+    after = await meter.load(decoder, latent.cacheDtype, 'mla', true);
     const found = await meter.evaluate(after, before);
     const heldOut: HeldOut = {
       bytes: after.plan.kvBytesPerToken,
