@@ -13,11 +13,15 @@ import type { Arguments } from './arguments.ts';
 const ROW_TOKENS = 1024;
 const DEFAULT_TOKENS = 32 * 1024;
 
-/** Rows that `convert` is calibrated on: --token-rows, or --text cut into rows. */
+/**
+ * Rows that `convert` is calibrated on: --token-rows, or --text cut into rows.
+ * @param spare rows that may be held back, beside the tokens that the calibration gets
+ */
 export async function calibrationRows(
   args: Arguments,
   checkpoint: Checkpoint,
-): Promise<Uint32Array<ArrayBuffer>[]> {
+  spare: number,
+): Promise<{ readonly rows: Uint32Array<ArrayBuffer>[]; readonly calibratedRows: number }> {
   const rows: Uint32Array<ArrayBuffer>[] = [];
   for (const path of args.list('token-rows')) rows.push(...readTokenRows(await readBytes(path), path));
   const path = args.text('text');
@@ -36,7 +40,9 @@ export async function calibrationRows(
   // Rows that were made for calibration are all meant; of a text, some are enough.
   const most = args.number('calibration-tokens') ?? (path === undefined ? Infinity : DEFAULT_TOKENS);
   let tokens = 0;
-  return rows.filter(({ length }) => (tokens += length) <= most || tokens === length);
+  const enough = rows.findIndex(({ length }) => (tokens += length) > most);
+  const calibratedRows = enough < 0 ? rows.length : Math.max(1, enough);
+  return { rows: rows.slice(0, calibratedRows + spare), calibratedRows };
 }
 
 export async function storedStatistics(path: string): Promise<readonly LayerStatistics[]> {

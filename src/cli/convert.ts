@@ -1,9 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { WebMlaError } from '../core/errors.ts';
+import type { Checkpoint } from '../formats/checkpoint.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
+import { convertByIntent } from '../runtime/convert_by_intent.ts';
+import type { CandidateReport, ConversionReport, Intent } from '../runtime/convert_by_intent.ts';
 import { cachedBytes, convertModel, statisticsFile } from '../runtime/convert_model.ts';
-import type { ConvertOptions, MethodChoice } from '../runtime/convert_model.ts';
+import type { ConvertedModel, ConvertOptions } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
 import { calibrationRows, storedStatistics } from './calibration.ts';
 import { openDawn } from './dawn.ts';
@@ -19,6 +22,14 @@ export interface Converted {
   readonly layers: readonly { readonly kvLoraRank: number; readonly qkRopeHeadDim: number }[];
   readonly kvBytesPerToken: number;
   readonly calibrationTokens: number;
+  /** Of ln perplexity, measured on rows that the calibration did not see. */
+  readonly predictedRise?: number;
+  /** Of the final model against the original, on the same rows. */
+  readonly predictedKl?: number;
+  /** The model's own keys and values in other dtypes, measured where they fit the same bytes. */
+  readonly rivals?: readonly CandidateReport[];
+  /** The rival that does better; null: none. */
+  readonly better?: CandidateReport | null;
   readonly timings: Readonly<
     Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs' | 'writeMs', number>
   >;
@@ -26,86 +37,72 @@ export interface Converted {
 
 /** Rows that o_proj is refitted on: more change little (research/lab). */
 const REFIT_ROWS = 64;
+/** Rows beside those of the calibration, to be held back (runtime/convert_by_intent.ts). */
+const SEARCH_WINDOWS = 4;
 
 /** webmla convert: a GQA checkpoint to a folder with MLA. */
 export async function convert(args: Arguments): Promise<Converted> {
   const out = args.required('out');
-  const choice = choiceOf(args);
+  const intent = intentOf(args);
   const checkpoint = await openCheckpoint(await openFiles(args.required('model')));
-  const progress = terminalProgress();
-  const model = await convertModel(checkpoint, {
-    choice,
-    ...(choice.method !== 'exact' && { calibration: await calibrationOf(args, checkpoint) }),
-    gpu: openDawn,
-    weights: 'as-is',
-    ...madeWeights(args),
-    refineSteps: refineSteps(args, choice),
-    format: args.choice('format', ['webmla', 'deepseek']) ?? 'webmla',
-    threads: layerThreads(),
-    onProgress: (at) => progress.show({ ...at, stage: 'convert', unit: 'steps', item: at.stage }),
-  });
-  progress.clear();
+  const model: ConvertedModel & { readonly report?: ConversionReport } = intent
+    ? await byIntent(args, checkpoint, intent)
+    : await exactly(args, checkpoint);
   const before = performance.now();
   await writeFolder(out, model.files);
   const saved = args.text('save-statistics');
   if (saved !== undefined && model.statistics) {
     await save(saved, Buffer.concat(statisticsFile(checkpoint, model.statistics)));
   }
-  const report = args.text('report');
-  if (report !== undefined)
-    await save(report, JSON.stringify({ ...model.latent, reports: model.reports }, null, 1));
+  const path = args.text('report');
+  const { latent, reports, report } = model;
+  if (path !== undefined) await save(path, compactJson({ ...latent, ...report, reports }));
   return {
-    form: model.latent.layers[0]?.latent ?? 'strict',
-    cacheDtype: model.latent.cacheDtype,
-    layers: model.latent.layers.map(({ kv_lora_rank, qk_rope_head_dim }) => ({
+    form: latent.layers[0]?.latent ?? 'strict',
+    cacheDtype: latent.cacheDtype,
+    layers: latent.layers.map(({ kv_lora_rank, qk_rope_head_dim }) => ({
       kvLoraRank: kv_lora_rank,
       qkRopeHeadDim: qk_rope_head_dim,
     })),
-    kvBytesPerToken: cachedBytes(model.latent),
+    kvBytesPerToken: cachedBytes(latent),
     calibrationTokens: model.calibrationTokens,
+    ...(report?.heldOut && { predictedRise: report.heldOut.rise, predictedKl: report.heldOut.kl }),
+    ...(report && { rivals: report.rivals, better: report.better }),
     timings: { ...model.timings, writeMs: performance.now() - before },
   };
 }
 
-/** @throws UsageError */
-function choiceOf(args: Arguments): ConvertOptions['choice'] {
-  const method = args.choice('method', ['exact', 'transmla', 'mha2mla', 'webmla']) ?? 'webmla';
-  const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']) ?? 'f16';
-  const kvBudget = args.number('kv-budget');
-  const kv_lora_rank = args.number('kv-lora-rank');
-  const qk_rope_head_dim = args.number('qk-rope-head-dim');
-  if (method === 'exact') {
-    if (kvBudget !== undefined || kv_lora_rank !== undefined) {
-      throw new UsageError('--method exact keeps the cache as it is: it takes no budget');
-    }
-    return { method, cacheDtype };
+export function printConverted({ form, cacheDtype, layers, better, ...rest }: Converted): string {
+  const { kvBytesPerToken, predictedRise } = rest;
+  const rise = predictedRise === undefined ? '' : `, ln perplexity +${predictedRise.toFixed(4)}`;
+  const lines = [`${layers.length} layers, ${form} ${cacheDtype}, ${kvBytesPerToken} bytes a token${rise}`];
+  if (better?.measured) {
+    lines.push(
+      `Better: the model's own ${better.cacheDtype} cache, ${better.measured.bytes} bytes a token, ` +
+        `+${better.measured.rise.toFixed(4)}: run the original with --cache-dtype ${better.cacheDtype}`,
+    );
   }
-  if ((kvBudget === undefined) === (kv_lora_rank === undefined)) {
-    throw new UsageError(`--method ${method} needs one of --kv-budget and --kv-lora-rank`);
-  }
-  const exportable = args.flag('exportable');
-  const form = args.choice('form', ['strict', 'reuse', 'recon']);
-  if (method !== 'webmla' && form !== undefined && form !== 'strict') {
-    throw new UsageError(`--method ${method} has no form ${form}`);
-  }
-  const choice: MethodChoice = {
-    method,
-    form: form ?? (method === 'webmla' && !exportable ? 'reuse' : 'strict'),
-    exportable,
-    cacheDtype,
-    kvBudget,
-    kv_lora_rank,
-    qk_rope_head_dim,
-    options: Object.fromEntries(args.list('option').map(keyAndValue)),
-  };
-  return choice;
+  return lines.join('\n');
 }
 
-async function calibrationOf(
+async function exactly(args: Arguments, checkpoint: Checkpoint): Promise<ConvertedModel> {
+  const cacheDtype = args.choice('cache-dtype', DTYPES) ?? 'f16';
+  return withProgress(async (onProgress) =>
+    convertModel(checkpoint, {
+      ...commonOptions(args),
+      choice: { method: 'exact', cacheDtype },
+      onProgress: (at) => onProgress({ ...at, item: at.stage }),
+    }),
+  );
+}
+
+async function byIntent(
   args: Arguments,
-  checkpoint: Parameters<typeof calibrationRows>[1],
-): Promise<NonNullable<ConvertOptions['calibration']>> {
-  const rows = await calibrationRows(args, checkpoint);
+  checkpoint: Checkpoint,
+  intent: Intent,
+): ReturnType<typeof convertByIntent> {
+  const windows = args.number('search-windows');
+  const { rows, calibratedRows } = await calibrationRows(args, checkpoint, windows ?? SEARCH_WINDOWS);
   const path = args.text('statistics');
   const statistics = path === undefined ? undefined : await storedStatistics(path);
   const refit = (args.choice('refit', ['on', 'off']) ?? 'on') === 'on';
@@ -115,7 +112,77 @@ async function calibrationOf(
       'convert needs --text or --token-rows, or --statistics with --refit off and without --refine-steps',
     );
   }
-  return { rows, statistics, refitRows: refit ? Math.min(REFIT_ROWS, rows.length) : 0 };
+  return withProgress(async (onProgress) =>
+    convertByIntent(checkpoint, {
+      ...commonOptions(args),
+      intent,
+      calibration: { rows, calibratedRows, statistics, refitRows: refit ? REFIT_ROWS : 0 },
+      search: { windows, candidates: args.number('search-candidates') },
+      onProgress: ({ item, ...at }) =>
+        onProgress({ ...at, item: item === undefined ? at.stage : `${at.stage}: ${item}` }),
+    }),
+  );
+}
+
+async function withProgress<T>(
+  work: (onProgress: (at: { loaded: number; total: number; item: string }) => void) => Promise<T>,
+): Promise<T> {
+  const progress = terminalProgress();
+  try {
+    return await work((at) => progress.show({ ...at, stage: 'convert', unit: 'steps' }));
+  } finally {
+    progress.clear();
+  }
+}
+
+function commonOptions(
+  args: Arguments,
+): Pick<ConvertOptions, 'gpu' | 'weights' | 'madeWeights' | 'refineSteps' | 'format' | 'threads'> {
+  return {
+    gpu: openDawn,
+    weights: 'as-is',
+    ...madeWeights(args),
+    refineSteps: refineSteps(args),
+    format: args.choice('format', ['webmla', 'deepseek']) ?? 'webmla',
+    threads: layerThreads(),
+  };
+}
+
+const DTYPES = ['f32', 'f16', 'int8', 'int4'] as const;
+
+/** @returns null for the exact method, which is asked for nothing; @throws UsageError */
+function intentOf(args: Arguments): Intent | null {
+  const method = args.choice('method', ['exact', 'transmla', 'mha2mla', 'webmla']) ?? 'webmla';
+  const kvBudget = args.number('kv-budget');
+  const maxLoss = args.number('max-loss');
+  const kv_lora_rank = args.number('kv-lora-rank');
+  const qk_rope_head_dim = args.number('qk-rope-head-dim');
+  const asked = [kvBudget, maxLoss, kv_lora_rank].filter((one) => one !== undefined).length;
+  if (method === 'exact') {
+    if (asked > 0) throw new UsageError('--method exact keeps the cache as it is: it takes no budget');
+    return null;
+  }
+  if (asked !== 1) {
+    throw new UsageError(`--method ${method} needs one of --kv-budget, --max-loss and --kv-lora-rank`);
+  }
+  if (maxLoss !== undefined && method !== 'webmla') {
+    throw new UsageError(`--max-loss goes with --method webmla, not with ${method}`);
+  }
+  const form = args.choice('form', ['strict', 'reuse', 'recon']);
+  if (method !== 'webmla' && form !== undefined && form !== 'strict') {
+    throw new UsageError(`--method ${method} has no form ${form}`);
+  }
+  return {
+    method,
+    form,
+    exportable: args.flag('exportable'),
+    cacheDtype: args.choice('cache-dtype', DTYPES),
+    kvBudget,
+    maxLoss,
+    kv_lora_rank,
+    qk_rope_head_dim,
+    options: Object.fromEntries(args.list('option').map(keyAndValue)),
+  };
 }
 
 /** `--option weights=f32|f16|bf16|q8_0`: of the matrices that the conversion makes. */
@@ -131,12 +198,14 @@ function madeWeights(args: Arguments): Pick<ConvertOptions, 'madeWeights'> {
 }
 
 /** @throws UsageError */
-function refineSteps(args: Arguments, { method }: ConvertOptions['choice']): number {
+function refineSteps(args: Arguments): number {
   const steps = args.number('refine-steps') ?? 0;
   if (!Number.isInteger(steps) || steps < 0) {
     throw new UsageError(`--refine-steps: expected a whole number from 0 on, got ${steps}`);
   }
-  if (steps > 0 && method === 'exact') throw new UsageError('--method exact has nothing to refine');
+  if (steps > 0 && args.text('method') === 'exact') {
+    throw new UsageError('--method exact has nothing to refine');
+  }
   return steps;
 }
 
@@ -153,4 +222,11 @@ async function save(path: string, data: string | Uint8Array): Promise<void> {
     const why = error instanceof Error ? error.message : String(error);
     throw new WebMlaError('storage', `${path}: expected to write, got: ${why}`);
   }
+}
+
+/** Five digits say all that measured numbers and spectra have to say. */
+function compactJson(value: unknown): string {
+  const rounded = (_: string, one: unknown): unknown =>
+    typeof one === 'number' && !Number.isInteger(one) ? Number(one.toPrecision(5)) : one;
+  return JSON.stringify(value, rounded);
 }

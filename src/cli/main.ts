@@ -3,7 +3,7 @@ import { asWebMlaError } from '../core/errors.ts';
 import { Arguments } from './arguments.ts';
 import { bench, printBench } from './bench.ts';
 import { chat } from './chat.ts';
-import { convert } from './convert.ts';
+import { convert, printConverted } from './convert.ts';
 import { evaluateText, printEvaluation } from './evaluate.ts';
 import { generate } from './generate.ts';
 import { inspect, printInspection } from './inspect.ts';
@@ -43,11 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
       }
       case 'convert': {
         const converted = await convert(args);
-        print(
-          json
-            ? JSON.stringify(converted)
-            : `${converted.layers.length} layers, ${converted.kvBytesPerToken} bytes a token`,
-        );
+        print(json ? JSON.stringify(converted) : printConverted(converted));
         return 0;
       }
       case 'evaluate': {

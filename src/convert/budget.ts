@@ -13,6 +13,8 @@ export interface Budget {
   /** Or the widths themselves. */
   readonly kv_lora_rank?: number | undefined;
   readonly qk_rope_head_dim?: number | undefined;
+  /** Or the values of a row alone, the rope key among them: the method divides them. */
+  readonly row_dim?: number | undefined;
 }
 
 export interface MethodChoice extends Budget {
@@ -49,7 +51,7 @@ export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: 
 }
 
 /** Bytes of a row in the worse of two cases: one region, or two that both end in a short group. */
-function widestRow(row_dim: number, cacheDtype: CacheFormat): number {
+export function widestRow(row_dim: number, cacheDtype: CacheFormat): number {
   const bytes = (split_dim: number): number =>
     cacheBytesPerToken({ groups: 1, row_dim, split_dim }, cacheDtype);
   return Math.max(bytes(row_dim), bytes(Math.max(4, row_dim - 4)));
@@ -104,7 +106,8 @@ export function isQuantised(cacheDtype: CacheFormat): boolean {
 }
 
 function rowOf(shape: AttentionShape, choice: MethodChoice): number {
-  const { kvBudget, kv_lora_rank, qk_rope_head_dim = 0, form, cacheDtype } = choice;
+  const { kvBudget, kv_lora_rank, qk_rope_head_dim = 0, row_dim, form, cacheDtype } = choice;
+  if (row_dim !== undefined) return row_dim;
   if (kv_lora_rank !== undefined) return kv_lora_rank + (form === 'recon' ? 0 : qk_rope_head_dim);
   if (kvBudget !== undefined) return rowWidth(shape, kvBudget, cacheDtype);
   throw new WebMlaError('bad_request', 'budget: expected kvBudget or kv_lora_rank, got neither');

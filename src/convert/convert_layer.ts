@@ -39,7 +39,7 @@ export function convertLayer(
 ): { attention: MlaAttention; maps: LatentMaps; report: LayerReport } {
   const shape = attentionShape(config);
   checkStatistics(shape, statistics);
-  const { maps, spectrum, predictedError } = outcomeOf(shape, attention, statistics, method);
+  const { maps, ...outcome } = outcomeOf(shape, attention, statistics, method);
   const converted = attentionOf(shape, attention, maps, statistics, { quantisedCache });
   const { kv_lora_rank, qk_rope_head_dim, latent, embed_q, unembed_out, rope_rebuild } = converted;
   return {
@@ -55,8 +55,7 @@ export function convertLayer(
       gqaValues: 2 * shape.width,
       mlaValues: latentShape(converted).row_dim,
       addedWeights: packedElements(embed_q, unembed_out, ...(rope_rebuild?.pieces ?? [])),
-      spectrum,
-      predictedError,
+      ...outcome,
     },
   };
 }

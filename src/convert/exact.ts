@@ -58,6 +58,7 @@ export function convertExact(
     addedWeights: 2 * groups * width * head_dim,
     spectrum: null,
     predictedError: 0,
+    outputEnergy: null,
   };
   return { attention, report };
 }

@@ -70,6 +70,8 @@ export class LatentCheckpointWriter {
 
 /** Pieces of different formats meet as f32, which is exact. */
 function oneMatrix(pieces: readonly PackedTensor[]): PackedTensor {
+  const [first] = pieces;
+  if (first && pieces.length === 1) return first;
   const alike = new Set(pieces.map(({ format }) => format)).size === 1;
   return concatRows(alike ? pieces : pieces.map((p) => quantize(unpack(p), p.rows, p.cols, 'f32')));
 }

@@ -51,6 +51,8 @@ export interface MethodOutcome {
   readonly spectrum: Spectrum;
   /** Expected squared error of the attention output, of methods that predict it; else null. */
   readonly predictedError: number | null;
+  /** Energy of keys and values in the same metric, E of what predictedError is an error of; else null. */
+  readonly outputEnergy: number | null;
 }
 
 /** Eigenvalues of the low-rank step, descending: what the cache keeps of the layer, and what it loses. */

@@ -74,6 +74,7 @@ export function convertMha2mla(
     ),
     spectrum: spectrumOf(values, rank),
     predictedError: null,
+    outputEnergy: null,
   };
 }
 

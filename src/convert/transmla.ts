@@ -75,6 +75,7 @@ export function convertTransmla(
     maps: strictMaps(shape, pairs, down, multiply(rest, back), statistics.plain),
     spectrum: spectrumOf(values, rank),
     predictedError: null,
+    outputEnergy: null,
   };
 }
 

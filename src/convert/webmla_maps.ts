@@ -105,6 +105,12 @@ function unropedError({ shape, candidates }: WebmlaProblem, pairs: readonly Pair
   return dropped.reduce((sum, { outputError }) => sum + outputError, 0) / (2 * shape.head_dim);
 }
 
+/** trace(M^(1/2) C M^(1/2)ᵀ): what keys and values amount to where their errors are measured. */
+function outputEnergy({ metric: { root }, covariance }: WebmlaProblem): number {
+  const { data } = multiply(root, covariance);
+  return root.data.reduce((sum, x, i) => sum + x * (data[i] ?? 0), 0);
+}
+
 /**
  * Predicted squared output error at every rank without making the maps.
  * @returns error at c_kv of `rank` values
@@ -157,6 +163,7 @@ export function webmlaMaps(
     maps,
     spectrum,
     predictedError: spectrum.dropped.reduce((sum, x) => sum + x, unropedError(problem, pairs)),
+    outputEnergy: outputEnergy(problem),
   };
 
   function rowMaps(): Pick<LatentMaps, 'down' | 'downBias' | 'keyUp' | 'valueUp' | 'valueConstant'> {

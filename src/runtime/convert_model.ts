@@ -19,6 +19,7 @@ import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
+import type { DecoderSource } from './decoder_source.ts';
 import { deepseekFiles, latentFiles } from './latent_files.ts';
 import type { LayerThreads } from './layer_pool.ts';
 import type { ModelFolder } from './latent_files.ts';
@@ -61,6 +62,8 @@ export interface ConvertOptions {
   /** Layout of the result. 'deepseek': exportable strict layers only. Default 'webmla'. */
   readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
+  /** Keep the layers in memory besides, for `decoder`. */
+  readonly retain?: boolean;
   /** For the algebra. Default: this thread. */
   readonly threads?: LayerThreads | null;
   readonly signal?: AbortSignal;
@@ -73,6 +76,8 @@ export interface ConvertedModel {
   readonly statistics: readonly LayerStatistics[] | null;
   readonly calibrationTokens: number;
   readonly files: ModelFolder;
+  /** What the files hold, to be loaded at once; null unless it was asked for. */
+  readonly decoder: DecoderSource | null;
   /** algebraMs (of all threads together) and refineMs are parts of convertMs. */
   readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs', number>>;
 }
@@ -87,25 +92,22 @@ const REFINE_ROWS = 64;
  */
 export async function convertModel(checkpoint: Checkpoint, options: ConvertOptions): Promise<ConvertedModel> {
   const { choice, calibration, onProgress, signal } = options;
-  const { config, name } = checkpoint;
-  if (checkpoint.latent) {
-    throw new WebMlaError(
-      'unsupported',
-      `${name}: expected a GQA checkpoint, got one that is converted already`,
-    );
-  }
+  const { config } = checkpoint;
+  checkGqa(checkpoint);
   const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
   const started = performance.now();
   const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config, options.madeWeights) : null;
   const own = new LatentCheckpointWriter();
   const writer = deepseek ?? own;
   const layers: LatentLayer[] = [];
+  const made: DecoderLayer<MlaAttention>[] = [];
   const reports: LayerReport[] = [];
   let algebraMs = 0;
   let refineMs = 0;
   const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
     const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
     writer.layer(index, layer);
+    if (options.retain) made.push(layer);
     // What runs an export caches its constant too.
     const rank = deepseek ? kv_lora_rank + 1 : kv_lora_rank;
     layers.push({ latent, kv_lora_rank: rank, qk_rope_head_dim, qk_offset });
@@ -147,7 +149,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
         loaded: ++refined,
         total: refineSteps * config.num_hidden_layers,
       });
-    const made =
+    const converted =
       gpu && pipelines && streamRows > 0
         ? convertAndRefit(
             gpu,
@@ -160,7 +162,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
             { threads: options.threads, signal, refit: refitRows > 0, refineSteps, onRefineStep },
           )
         : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
-    for await (const { index, layer, report, algebraMs: ms, refineMs: took } of made) {
+    for await (const { index, layer, report, algebraMs: ms, refineMs: took } of converted) {
       algebraMs += ms;
       refineMs += took;
       add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);
@@ -178,6 +180,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
     reports,
     statistics,
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
+    decoder: options.retain ? decoderOf(reader, made) : null,
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
     timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs, refineMs },
   };
@@ -186,6 +189,30 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
 function checkSteps(steps: number): void {
   if (Number.isInteger(steps) && steps >= 0) return;
   throw new WebMlaError('bad_request', `refineSteps: expected a whole number from 0 on, got ${steps}`);
+}
+
+/** @throws WebMlaError `unsupported` for a checkpoint that is converted already */
+export function checkGqa({ name, latent }: Checkpoint): void {
+  if (!latent) return;
+  throw new WebMlaError(
+    'unsupported',
+    `${name}: expected a GQA checkpoint, got one that is converted already`,
+  );
+}
+
+function decoderOf(reader: WeightReader, made: readonly DecoderLayer<MlaAttention>[]): DecoderSource {
+  return {
+    config: reader.config,
+    latent: null,
+    layer: async (index) => reader.layer(index),
+    ends: async () => reader.ends(),
+    notes: () => reader.notes(),
+    convertedLayer: async (index) => {
+      const layer = made[index];
+      if (!layer) throw new RangeError(`layer ${index}: expected one of ${made.length}`);
+      return layer;
+    },
+  };
 }
 
 /** Bytes of the cache that a token takes in all layers, scales counted. */
@@ -209,7 +236,7 @@ export function statisticsFile(
 }
 
 /** The matrices that the conversion made, in the format that they are stored in. */
-function rounded(layer: DecoderLayer<MlaAttention>, format: WeightFormat): DecoderLayer<MlaAttention> {
+export function rounded(layer: DecoderLayer<MlaAttention>, format: WeightFormat): DecoderLayer<MlaAttention> {
   const { self_attn } = layer;
   const { kv_a_proj, o_proj, embed_q, unembed_out, rope_rebuild } = self_attn;
   const matrix = (tensor: PackedTensor): PackedTensor =>

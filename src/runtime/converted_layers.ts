@@ -40,6 +40,8 @@ interface LayerAhead {
 export interface ThreadOptions {
   /** Default: everything on this thread. */
   readonly threads?: LayerThreads | null | undefined;
+  /** Default: every layer. */
+  readonly layers?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -201,20 +203,23 @@ async function* layersAhead(
   source: LayerSource,
   statistics: readonly LayerStatistics[],
   choice: MethodChoice,
-  { threads, signal }: ThreadOptions,
+  { threads, layers, signal }: ThreadOptions,
 ): AsyncGenerator<LayerAhead, void> {
-  const count = config.num_hidden_layers;
-  const pool = new LayerPool(threads ?? null, count);
+  const indices = layers ?? Array.from({ length: config.num_hidden_layers }, (_, i) => i);
+  const ahead = indices.values();
+  const pool = new LayerPool(threads ?? null, indices.length);
   const stop = (): void => pool.end();
   signal?.addEventListener('abort', stop);
   const make = async (index: number): Promise<LayerAhead> =>
     convertOne(pool, config, index, await source.layer(index), statistics, choice);
   const waiting: Promise<LayerAhead>[] = [];
   try {
-    for (let index = 0; index < count; index++) {
+    for (let done = 0; done < indices.length; done++) {
       throwIfAborted(signal);
-      while (waiting.length <= pool.size && index + waiting.length < count) {
-        const next = make(index + waiting.length);
+      while (waiting.length <= pool.size) {
+        const { value: index, done: all } = ahead.next();
+        if (all) break;
+        const next = make(index);
         // It may fail while an earlier layer is waited for: it is reported when its turn comes.
         next.catch(() => undefined);
         waiting.push(next);

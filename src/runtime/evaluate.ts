@@ -30,6 +30,8 @@ export interface EvaluateOptions {
   readonly against?: LoadedModel | undefined;
   readonly onProgress?: (progress: { readonly loaded: number; readonly total: number }) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Of the same device: what an earlier run compiled is not compiled again. */
+  readonly pipelines?: Pipelines | undefined;
 }
 
 /**
@@ -41,10 +43,10 @@ export async function evaluate(
   gpu: Gpu,
   model: LoadedModel,
   windows: readonly Uint32Array<ArrayBuffer>[],
-  { against, onProgress, signal }: EvaluateOptions = {},
+  { against, onProgress, signal, pipelines = new Pipelines(gpu.device) }: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkWindows(model, windows, against);
-  const scorer = await Scorer.create(gpu, model, against);
+  const scorer = await Scorer.create(gpu, model, against, pipelines);
   const total = windows.length;
   const sums = { nll: 0, kl: 0, agreed: 0, tokens: 0 };
   try {
@@ -107,8 +109,12 @@ class Scorer {
     this.#chunk = Math.min(...plans.map(({ chunk }) => chunk));
   }
 
-  static async create(gpu: Gpu, model: LoadedModel, against: LoadedModel | undefined): Promise<Scorer> {
-    const pipelines = new Pipelines(gpu.device);
+  static async create(
+    gpu: Gpu,
+    model: LoadedModel,
+    against: LoadedModel | undefined,
+    pipelines: Pipelines,
+  ): Promise<Scorer> {
     const buffers = new Buffers(gpu.device);
     const plans = against ? [model.plan, against.plan] : [model.plan];
     const { vocab_size } = model.config;

@@ -11,6 +11,7 @@ import { adapterOf } from '../kernels/attention_tuning.ts';
 import { stride } from '../kernels/parts.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
+import { foldProjections } from '../model/fold.ts';
 import { buildPlan } from '../model/plan.ts';
 import type { Plan } from '../model/plan.ts';
 import { TUNING } from '../model/tuning.ts';
@@ -34,6 +35,8 @@ export interface LoadOptions {
   readonly tuning?: Partial<Tuning> | undefined;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal | undefined;
+  /** Of the same device: what an earlier load compiled is not compiled again. */
+  readonly pipelines?: Pipelines | undefined;
 }
 
 /** A model on the GPU, ready for a Session. */
@@ -93,7 +96,11 @@ export async function loadDecoder(
       throwIfAborted(options.signal);
       const latent = source.latent?.layers[i];
       let layer: DecoderLayer<GqaAttention | FoldableMla>;
-      if (latent && source.latentLayer) {
+      if (source.convertedLayer) {
+        const made = await source.convertedLayer(i);
+        const heads = config.num_attention_heads;
+        layer = tuning.fold ? { ...made, self_attn: foldProjections(made.self_attn, heads, null) } : made;
+      } else if (latent && source.latentLayer) {
         layer = await source.latentLayer(i, latent, tuning.fold);
       } else if (options.attention === 'mla') {
         const original = await source.layer(i);
@@ -114,7 +121,7 @@ export async function loadDecoder(
     const deviceEnds = await watchMemory(gpu.device, 'embeddings', () => uploader.ends(ends));
     const weightBytes = buffers.bytes;
 
-    const pipelines = new Pipelines(gpu.device);
+    const pipelines = options.pipelines ?? new Pipelines(gpu.device);
     const plan = await watchMemory(gpu.device, 'cache and activations', () =>
       buildPlan(config, layers, deviceEnds, pipelines, buffers, {
         max_len: contextLength,

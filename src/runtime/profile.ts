@@ -4,6 +4,8 @@ import { Pipelines } from '../gpu/pipelines.ts';
 import type { Dispatch } from '../gpu/pipelines.ts';
 import { Stopwatch } from '../gpu/profile.ts';
 import { stream_read } from '../kernels/stream_read.ts';
+import { ratesOf } from '../model/cost_model.ts';
+import type { DecodeCost, DeviceRates } from '../model/cost_model.ts';
 import type { Plan } from '../model/plan.ts';
 
 /** One kind of dispatch of a token: qkv_proj, attention, ..., of all layers in a row. */
@@ -26,10 +28,10 @@ export interface DecodeProfile {
 /** Beyond the caches of GPUs. */
 const STREAM_BYTES = 512 * 2 ** 20;
 
-/** GB/s of reading a buffer that no cache holds. */
-export async function streamingRate(gpu: Gpu): Promise<number> {
+/** GB/s of reading a buffer of so many bytes, by default more than any cache holds. */
+export async function streamingRate(gpu: Gpu, streamBytes = STREAM_BYTES): Promise<number> {
   const limits = gpu.device.limits;
-  const most = Math.min(STREAM_BYTES, limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  const most = Math.min(streamBytes, limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   const bytes = gpu.info.software ? 16 * 2 ** 20 : Math.floor(most / 4096) * 4096;
   const buffers = new Buffers(gpu.device);
   const stopwatch = new Stopwatch(gpu);
@@ -54,6 +56,32 @@ export async function streamingRate(gpu: Gpu): Promise<number> {
   } finally {
     stopwatch.destroy();
     buffers.destroy();
+  }
+}
+
+/** What a decoded token of a plan costs (model/cost_model.ts). */
+export function decodeCost(plan: Plan): DecodeCost {
+  const step = plan.step(0, 1);
+  const weightBytes = [...plan.decode, ...plan.greedy]
+    .filter(({ label }) => /(_proj|head|embed_q|unembed_out)$/.test(label))
+    .reduce((sum, dispatch) => sum + dispatch.bytesMoved(step), 0);
+  return { weightBytes, kvBytesPerToken: plan.kvBytesPerToken, dispatches: plan.dispatchesAt(0) };
+}
+
+/** Enough for a rate, and little beside a model. */
+const RATE_BYTES = 128 * 2 ** 20;
+
+/** Rates of this device, from a stream and from one token of a plan; null where it has no timestamps. */
+export async function deviceRates(gpu: Gpu, plan: Plan): Promise<DeviceRates | null> {
+  if (!gpu.device.features.has('timestamp-query')) return null;
+  const bytesPerSecond = 1e9 * (await streamingRate(gpu, RATE_BYTES));
+  const stopwatch = new Stopwatch(gpu);
+  try {
+    const token = [...plan.decode, ...plan.greedy];
+    const ms = await stopwatch.measure(token, plan.step(0, 1));
+    return ratesOf(decodeCost(plan), 0, bytesPerSecond, ms / 1000);
+  } finally {
+    stopwatch.destroy();
   }
 }
 
