@@ -3,9 +3,11 @@ import { WebMlaError } from '../core/errors.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { cachedBytes, convertModel, statisticsFile } from '../runtime/convert_model.ts';
-import type { ConvertOptions, MethodChoice } from '../runtime/convert_model.ts';
+import type { ConvertOptions } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
-import { calibrationRows, storedStatistics } from './calibration.ts';
+import { REFIT_ROWS } from '../runtime/calibration_rows.ts';
+import { choiceOf as completed } from '../runtime/conversion_choice.ts';
+import { rowsOf, storedStatistics } from './calibration.ts';
 import { openDawn } from './dawn.ts';
 import { layerThreads } from './layer_threads.ts';
 import { openFiles } from './node_files.ts';
@@ -21,9 +23,6 @@ export interface Converted {
   readonly calibrationTokens: number;
   readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'writeMs', number>>;
 }
-
-/** Rows that o_proj is refitted on: more change little (research/lab). */
-const REFIT_ROWS = 64;
 
 /** webmla convert: a GQA checkpoint to a folder with MLA. */
 export async function convert(args: Arguments): Promise<Converted> {
@@ -85,30 +84,27 @@ function choiceOf(args: Arguments): ConvertOptions['choice'] {
   if (method !== 'webmla' && form !== undefined && form !== 'strict') {
     throw new UsageError(`--method ${method} has no form ${form}`);
   }
-  const choice: MethodChoice = {
-    method,
-    form: form ?? (method === 'webmla' && !exportable ? 'reuse' : 'strict'),
-    exportable,
+  return completed(
+    {
+      method,
+      ...(form && { latent: form }),
+      ...(kvBudget !== undefined && { kvBudget }),
+      ...(kv_lora_rank !== undefined && { kv_lora_rank }),
+      ...(qk_rope_head_dim !== undefined && { qk_rope_head_dim }),
+    },
     cacheDtype,
-    kvBudget,
-    kv_lora_rank,
-    qk_rope_head_dim,
-    options: Object.fromEntries(args.list('option').map(keyAndValue)),
-  };
-  return choice;
+    { exportable, options: Object.fromEntries(args.list('option').map(keyAndValue)) },
+  );
 }
 
 async function calibrationOf(
   args: Arguments,
-  checkpoint: Parameters<typeof calibrationRows>[1],
+  checkpoint: Parameters<typeof rowsOf>[1],
 ): Promise<NonNullable<ConvertOptions['calibration']>> {
-  const rows = await calibrationRows(args, checkpoint);
   const path = args.text('statistics');
   const statistics = path === undefined ? undefined : await storedStatistics(path);
   const refit = (args.choice('refit', ['on', 'off']) ?? 'on') === 'on';
-  if (rows.length === 0 && (refit || !statistics)) {
-    throw new UsageError('convert needs --text or --token-rows, or --statistics with --refit off');
-  }
+  const rows = statistics && !refit ? [] : await rowsOf(args, checkpoint);
   return { rows, statistics, refitRows: refit ? Math.min(REFIT_ROWS, rows.length) : 0 };
 }
 

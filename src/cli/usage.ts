@@ -13,7 +13,7 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
   webmla convert  --model PATH --out DIR [--method webmla|transmla|mha2mla|exact] [--form strict|reuse|recon] [--exportable]
                   [--format webmla|deepseek]
                   (--kv-budget B | --kv-lora-rank R [--qk-rope-head-dim D]) [--cache-dtype f32|f16|int8|int4] [--refit on|off]
-                  (--text FILE | --token-rows FILE.npy...) [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
+                  [--text FILE | --token-rows FILE.npy...] [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]
   webmla bench    (--shape smollm2-135m|qwen2-0.5b|llama-3.2-1b | --model PATH) [--attention gqa|mla] [--cache-dtype D]
                   [--form strict|reuse|recon] [--apart append|fold|narrow] [--contexts 128,1024,...] [--prefill 512,2048] [--json]
@@ -24,13 +24,14 @@ either, or a Hub id (owner/name). What begins with / or . is never looked up on 
 
 How a model runs (generate, evaluate, chat):
   --attention gqa|mla     default: what the checkpoint is; mla converts GQA without loss
-  --method exact          how GQA becomes MLA
+  --kv-budget B           converts before it runs, to this share of the model's own f16 cache
+  --method webmla|transmla|mha2mla|exact   how GQA becomes MLA; default webmla with a budget, else exact
   --weights as-is|f32|f16|q8|q4
   --cache-dtype f32|f16|int8|int4   default f16
   --context-length N
 
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted;
-reuse is the default form, strict is what DeepSeek's layout can hold, recon spends operations for quality. Options: freqfold
+it is calibrated on a text of the package unless another is given; reuse is the default form, strict is what DeepSeek's layout can hold, recon spends operations for quality. Options: freqfold
 (transmla), selection and svd (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
 --form makes that MLA with a quarter of the cache; --apart leaves one thing apart that is usually fused, to compare with.
 evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its

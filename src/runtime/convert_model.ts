@@ -1,3 +1,5 @@
+import { attentionShape } from '../convert/attention_shape.ts';
+import { methodOptions } from '../convert/budget.ts';
 import type { MethodChoice } from '../convert/budget.ts';
 import { DeepseekWriter } from '../convert/deepseek.ts';
 import { convertExact } from '../convert/exact.ts';
@@ -15,6 +17,7 @@ import { quantize } from '../core/quantize.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
 import { openGpu } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
@@ -35,6 +38,13 @@ export interface CalibrationInput {
   readonly statistics?: readonly LayerStatistics[] | undefined;
   /** Refits o_proj on so many of the rows; 0: not at all. */
   readonly refitRows: number;
+}
+
+/** Rows that statistics were gathered over are part of what they are. */
+export interface KeptStatistics {
+  /** @returns null when there are none */
+  find(rows: CalibrationInput['rows']): Promise<readonly LayerStatistics[] | null>;
+  keep(rows: CalibrationInput['rows'], statistics: readonly LayerStatistics[]): Promise<void>;
 }
 
 export interface ConvertProgress {
@@ -59,6 +69,10 @@ export interface ConvertOptions {
   /** Layout of the result. 'deepseek': exportable strict layers only, f32. Default 'webmla'. */
   readonly format?: 'webmla' | 'deepseek';
   readonly onProgress: (progress: ConvertProgress) => void;
+  /** Statistics of earlier conversions, and where new ones go. */
+  readonly kept?: KeptStatistics | null;
+  /** Where made weights stay until they are read. Default: in memory. */
+  readonly keep?: (bytes: Uint8Array<ArrayBuffer>) => Blob;
   /** For the algebra. Default: this thread. */
   readonly threads?: LayerThreads | null;
   readonly signal?: AbortSignal;
@@ -80,6 +94,20 @@ export interface ConvertedModel {
  *   calibration and the GPU throw
  */
 export async function convertModel(checkpoint: Checkpoint, options: ConvertOptions): Promise<ConvertedModel> {
+  let gpu: Gpu | undefined;
+  const open = async (): Promise<Gpu> => (gpu = await openGpu(await options.gpu()));
+  try {
+    return await convertOn(open, checkpoint, options);
+  } finally {
+    gpu?.device.destroy();
+  }
+}
+
+async function convertOn(
+  open: () => Promise<Gpu>,
+  checkpoint: Checkpoint,
+  options: ConvertOptions,
+): Promise<ConvertedModel> {
   const { choice, calibration, onProgress, signal } = options;
   const { config, name } = checkpoint;
   if (checkpoint.latent) {
@@ -91,7 +119,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
   const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
   const started = performance.now();
   const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config) : null;
-  const own = new LatentCheckpointWriter();
+  const own = new LatentCheckpointWriter(options.keep);
   const writer = deepseek ?? own;
   const layers: LatentLayer[] = [];
   const reports: LayerReport[] = [];
@@ -115,9 +143,11 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
       add(i, { ...original, self_attn: attention }, report);
     }
   } else {
-    const { rows, refitRows, statistics: known } = calibration ?? { rows: [], refitRows: 0 };
+    const { rows, refitRows, statistics: given } = calibration ?? { rows: [], refitRows: 0 };
+    methodOptions(attentionShape(config), choice);
+    const known = given ?? (await options.kept?.find(rows)) ?? undefined;
     const needsGpu = known === undefined || refitRows > 0;
-    const gpu = needsGpu ? await openGpu(await options.gpu()) : null;
+    const gpu = needsGpu ? await open() : null;
     const pipelines = gpu && new Pipelines(gpu.device);
     if (known) statistics = known;
     else if (gpu && pipelines) {
@@ -126,6 +156,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
         signal,
         onProgress: ({ loaded, total }) => onProgress({ stage: 'calibrate', loaded, total }),
       });
+      await options.kept?.keep(rows, statistics);
     }
     calibrateMs = performance.now() - started;
     const made =

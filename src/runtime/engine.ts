@@ -10,6 +10,8 @@ import { createChatTemplate } from '../text/chat_template.ts';
 import { createTokenizer } from '../text/tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { Answers } from './answers.ts';
+import { conversionOf } from './conversion_choice.ts';
+import type { Conversion } from './convert_files.ts';
 import { loadModel } from './load.ts';
 import type { LoadedModel } from './load.ts';
 import { measureDepth } from './readback_latency.ts';
@@ -41,6 +43,8 @@ export interface LocalEngineOptions extends Pick<
   readonly notes?: readonly string[];
   /** Builds what the logits of prompt positions need. */
   readonly promptLogits?: boolean;
+  /** How the files were made, if they were converted on the way here. */
+  readonly conversion?: Conversion;
 }
 
 /** The engine on this thread. One request runs at a time; others wait their turn. */
@@ -106,7 +110,9 @@ export class LocalEngine implements EngineCore {
       const info = describe(checkpoint, gpu, model, attention, {
         hasChatTemplate: template !== null,
         defaults,
-        loadMs: performance.now() - started,
+        loadMs: performance.now() - started + (options.conversion?.ms ?? 0),
+        conversion: options.conversion?.reports ?? model.conversion,
+        convertMs: options.conversion?.ms ?? model.convertMs,
         notes: [...(options.notes ?? []), ...model.notes],
       });
       return new LocalEngine(gpu, model, tokenizer, info, answers);
@@ -176,24 +182,15 @@ export function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | und
   );
 }
 
-/** @throws WebMlaError `bad_request`, `unsupported` for a method that is not there yet */
+/** What can be had while loading. @throws WebMlaError `bad_request`, also for a conversion that is made before (convert_files.ts) */
 export function attentionForm(attention: EngineOptions['attention']): AttentionForm | undefined {
-  if (attention === undefined || attention === 'gqa' || attention === 'mla') return attention;
-  const { form, method } = attention;
-  if (form !== 'mla') {
+  if (conversionOf(attention)) {
     throw new WebMlaError(
       'bad_request',
-      `attention: expected 'gqa', 'mla' or {form: 'mla'}, got ${JSON.stringify(attention)}`,
+      `attention: expected 'gqa', 'mla' or the method 'exact' of a model that is loaded, got ${JSON.stringify(attention)}`,
     );
   }
-  if (method !== undefined && method !== 'exact') {
-    throw new WebMlaError(
-      'unsupported',
-      `attention.method: expected 'exact', got ${JSON.stringify(method)}`,
-      'Methods that shrink the cache are not part of this version.',
-    );
-  }
-  return 'mla';
+  return typeof attention === 'object' ? attention.form : attention;
 }
 
 /** generation_config.json first, then config.json; the tokenizer's own end token always counts too. */
@@ -212,7 +209,7 @@ function describe(
   gpu: Gpu,
   model: LoadedModel,
   attention: AttentionForm,
-  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs' | 'notes'>,
+  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs' | 'conversion' | 'convertMs' | 'notes'>,
 ): EngineInfo {
   const { config, plan } = model;
   const cacheDtype = plan.cacheFormat;
@@ -236,8 +233,6 @@ function describe(
       activations: model.buffers.bytes - model.weightBytes - plan.cacheBytes,
     },
     dispatchesPerToken: plan.dispatchesAt(0),
-    conversion: model.conversion,
-    convertMs: model.convertMs,
     ...more,
   };
 }

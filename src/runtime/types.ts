@@ -27,10 +27,26 @@ export type WeightChoice = 'as-is' | 'f32' | 'f16' | 'q8' | 'q4';
 export type CacheDtype = 'f32' | 'f16' | 'int8' | 'int4';
 export type AttentionForm = 'gqa' | 'mla';
 
-/** How a GQA checkpoint becomes MLA. `exact` loses nothing and shrinks nothing (TransMLA, arXiv 2502.07864, version 1). */
+/**
+ * How a GQA checkpoint becomes MLA. `exact` loses nothing and shrinks nothing (TransMLA, arXiv 2502.07864, version 1); the other
+ * methods calibrate on text and shrink the cache to a budget (docs/conversion.md), for which they need one of `kvBudget` and
+ * `kv_lora_rank`.
+ */
 export interface MlaOptions {
   readonly form: 'mla';
-  readonly method?: 'exact';
+  /** Default: 'webmla' with a budget, else 'exact'. */
+  readonly method?: 'exact' | 'webmla' | 'transmla' | 'mha2mla';
+  /** Share of the model's own f16 GQA cache, in bytes, above 0 and at most 1; what `cacheDtype` takes is counted. */
+  readonly kvBudget?: number;
+  /** The widths themselves, in values a token and layer. */
+  readonly kv_lora_rank?: number;
+  readonly qk_rope_head_dim?: number;
+  /** What a row of the cache holds. Default 'reuse'; 'strict' with other methods than webmla. */
+  readonly latent?: LatentForm;
+  /** Default true: o_proj is fitted again behind the new cache. */
+  readonly refit?: boolean;
+  /** Text that the model should be good at, and how many of its tokens are used (default 32,768). Default: a text of the package. */
+  readonly calibration?: { readonly text?: string; readonly tokens?: number };
 }
 
 export interface EngineOptions {
@@ -63,9 +79,12 @@ export interface HubOptions {
   readonly accessToken?: string;
 }
 
-export type LoadStage = 'read' | 'convert' | 'upload' | 'warm up';
+export type LoadStage = 'read' | 'calibrate' | 'convert' | 'upload' | 'warm up';
 
-/** Stages come in this order; `read` may be long (a download), the others are not. */
+/**
+ * Stages come in this order; `read` may be long (a download), and so may `calibrate` and `convert` of a conversion that shrinks the
+ * cache. `loaded` of `calibrate` may be part of a layer.
+ */
 export interface LoadProgress {
   readonly stage: LoadStage;
   /** Done so far and in all, in `unit`; total is 0 while it is not known. */

@@ -1,0 +1,59 @@
+import type { MethodChoice } from '../convert/budget.ts';
+import { WebMlaError } from '../core/errors.ts';
+import type { CacheDtype, EngineOptions, MlaOptions } from './types.ts';
+
+/** What a person asks for, as the options of a conversion. */
+
+const METHODS: readonly MlaOptions['method'][] = ['exact', 'webmla', 'transmla', 'mha2mla'];
+
+/** A conversion that has to be made before the model is loaded. */
+export interface ConversionWish extends Omit<MlaOptions, 'form' | 'method'> {
+  readonly method: MethodChoice['method'];
+}
+
+/**
+ * @returns null where there is nothing to do before loading: GQA, a checkpoint as it is, or the exact form
+ * @throws WebMlaError `bad_request`
+ */
+export function conversionOf(attention: EngineOptions['attention']): ConversionWish | null {
+  if (attention === undefined || attention === 'gqa' || attention === 'mla') return null;
+  const { form, method: named, ...wish } = attention;
+  const bad = (what: string, got: unknown, hint = ''): WebMlaError =>
+    new WebMlaError('bad_request', `attention${what}, got ${JSON.stringify(got)}`, hint);
+  if (form !== 'mla') throw bad(`: expected 'gqa', 'mla' or {form: 'mla'}`, attention);
+  if (named !== undefined && !METHODS.includes(named)) {
+    throw bad(`.method: expected ${METHODS.join(', ')}`, named);
+  }
+  const budgets = [wish.kvBudget, wish.kv_lora_rank].filter((budget) => budget !== undefined);
+  const method = named ?? (budgets.length > 0 ? 'webmla' : 'exact');
+  if (method === 'exact') {
+    if (Object.values(wish).every((value) => value === undefined)) return null;
+    throw bad(`: expected no more than the method 'exact', which keeps the cache as it is`, wish);
+  }
+  if (budgets.length !== 1) {
+    throw bad(`: expected one of kvBudget and kv_lora_rank with the method '${method}'`, wish);
+  }
+  if (method !== 'webmla' && wish.latent !== undefined && wish.latent !== 'strict') {
+    throw bad(`.latent: expected 'strict' with the method '${method}'`, wish.latent);
+  }
+  return { ...wish, method };
+}
+
+/** The one place where what was not asked for is chosen. */
+export function choiceOf(
+  wish: Pick<ConversionWish, 'method' | 'kvBudget' | 'kv_lora_rank' | 'qk_rope_head_dim' | 'latent'>,
+  cacheDtype: CacheDtype = 'f16',
+  { exportable = false, options = {} }: Partial<Pick<MethodChoice, 'exportable' | 'options'>> = {},
+): MethodChoice {
+  const { method, kvBudget, kv_lora_rank, qk_rope_head_dim, latent } = wish;
+  return {
+    method,
+    form: latent ?? (method === 'webmla' && !exportable ? 'reuse' : 'strict'),
+    exportable,
+    cacheDtype,
+    kvBudget,
+    kv_lora_rank,
+    qk_rope_head_dim,
+    options,
+  };
+}
