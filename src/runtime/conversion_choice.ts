@@ -1,6 +1,6 @@
 import type { MethodChoice } from '../convert/budget.ts';
 import { WebMlaError } from '../core/errors.ts';
-import type { CacheDtype, EngineOptions, MlaOptions } from './types.ts';
+import type { AttentionForm, CacheDtype, EngineOptions, MlaOptions } from './types.ts';
 
 /** What a person asks for, as the options of a conversion. */
 
@@ -12,11 +12,17 @@ export interface ConversionWish extends Omit<MlaOptions, 'form' | 'method'> {
 }
 
 /**
- * @returns null where there is nothing to do before loading: GQA, a checkpoint as it is, or the exact form
+ * What an engine is to load, and what has to be done before.
+ * @returns form: undefined leaves it to the checkpoint. wish: null where nothing is to be done, for GQA, a checkpoint as it is, or
+ *   the exact form, which is made while it is loaded
  * @throws WebMlaError `bad_request`
  */
-export function conversionOf(attention: EngineOptions['attention']): ConversionWish | null {
-  if (attention === undefined || attention === 'gqa' || attention === 'mla') return null;
+export function attentionChoice(attention: EngineOptions['attention']): {
+  readonly form: AttentionForm | undefined;
+  readonly wish: ConversionWish | null;
+} {
+  if (attention === undefined || attention === 'gqa' || attention === 'mla')
+    return { form: attention, wish: null };
   const { form, method: named, ...wish } = attention;
   const bad = (what: string, got: unknown, hint = ''): WebMlaError =>
     new WebMlaError('bad_request', `attention${what}, got ${JSON.stringify(got)}`, hint);
@@ -27,7 +33,7 @@ export function conversionOf(attention: EngineOptions['attention']): ConversionW
   const budgets = [wish.kvBudget, wish.kv_lora_rank].filter((budget) => budget !== undefined);
   const method = named ?? (budgets.length > 0 ? 'webmla' : 'exact');
   if (method === 'exact') {
-    if (Object.values(wish).every((value) => value === undefined)) return null;
+    if (Object.values(wish).every((value) => value === undefined)) return { form, wish: null };
     throw bad(`: expected no more than the method 'exact', which keeps the cache as it is`, wish);
   }
   if (budgets.length !== 1) {
@@ -36,7 +42,7 @@ export function conversionOf(attention: EngineOptions['attention']): ConversionW
   if (method !== 'webmla' && wish.latent !== undefined && wish.latent !== 'strict') {
     throw bad(`.latent: expected 'strict' with the method '${method}'`, wish.latent);
   }
-  return { ...wish, method };
+  return { form, wish: { ...wish, method } };
 }
 
 /** The one place where what was not asked for is chosen. */

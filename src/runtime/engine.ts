@@ -10,7 +10,6 @@ import { createChatTemplate } from '../text/chat_template.ts';
 import { createTokenizer } from '../text/tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { Answers } from './answers.ts';
-import { conversionOf } from './conversion_choice.ts';
 import type { Conversion } from './convert_files.ts';
 import { loadModel } from './load.ts';
 import type { LoadedModel } from './load.ts';
@@ -34,8 +33,10 @@ import type {
 /** Options once the model's files are at hand: what is left is the same in a page, a worker and Node. */
 export interface LocalEngineOptions extends Pick<
   EngineOptions,
-  'attention' | 'weights' | 'cacheDtype' | 'contextLength' | 'onContextFull' | 'signal'
+  'weights' | 'cacheDtype' | 'contextLength' | 'onContextFull' | 'signal'
 > {
+  /** See attentionChoice: a conversion that was asked for is made before. */
+  readonly attention?: AttentionForm | undefined;
   readonly files: ModelFiles;
   readonly gpu: GPU | undefined;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -75,11 +76,10 @@ export class LocalEngine implements EngineCore {
   static async create(options: LocalEngineOptions): Promise<LocalEngine> {
     const started = performance.now();
     const onProgress = options.onProgress ?? (() => {});
-    const wanted = attentionForm(options.attention);
     const gpu = await openGpu(options.gpu);
     try {
       const checkpoint = await openCheckpoint(options.files, options.signal);
-      const attention = formOf(checkpoint, wanted);
+      const attention = formOf(checkpoint, options.attention);
       const files = tokenizerFilesOf(checkpoint);
       const tokenizer = files && createTokenizer(files);
       const template = files && createChatTemplate(files.tokenizerConfig['chat_template']);
@@ -180,17 +180,6 @@ export function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | und
     'This checkpoint was converted; GQA runs from the original.',
     { attention: 'mla' },
   );
-}
-
-/** What can be had while loading. @throws WebMlaError `bad_request`, also for a conversion that is made before (convert_files.ts) */
-export function attentionForm(attention: EngineOptions['attention']): AttentionForm | undefined {
-  if (conversionOf(attention)) {
-    throw new WebMlaError(
-      'bad_request',
-      `attention: expected 'gqa', 'mla' or the method 'exact' of a model that is loaded, got ${JSON.stringify(attention)}`,
-    );
-  }
-  return typeof attention === 'object' ? attention.form : attention;
 }
 
 /** generation_config.json first, then config.json; the tokenizer's own end token always counts too. */

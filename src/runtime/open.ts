@@ -7,10 +7,12 @@ import type { ModelFiles } from '../formats/model_files.ts';
 import type { Conversion } from './convert_files.ts';
 import { LocalEngine } from './engine.ts';
 import { openStore } from './stored_files.ts';
-import type { EngineOptions, LoadProgress } from './types.ts';
+import type { AttentionForm, EngineOptions, LoadProgress } from './types.ts';
 
 /** Options without the thread: what a worker is sent. `onProgress` and `signal` are given apart, since they cannot be sent. */
-export interface OpenOptions extends Omit<EngineOptions, 'worker' | 'onProgress' | 'signal'> {
+export interface OpenOptions extends Omit<EngineOptions, 'attention' | 'worker' | 'onProgress' | 'signal'> {
+  /** See attentionChoice: a conversion that was asked for is made before. */
+  readonly attention?: AttentionForm | undefined;
   /** Said of the engine in `info.notes`, before what happens on the way. */
   readonly notes?: readonly string[];
   /** What the model is called, where its files do not say it. */

@@ -1,7 +1,7 @@
-import { conversionOf } from '../runtime/conversion_choice.ts';
+import { attentionChoice } from '../runtime/conversion_choice.ts';
 import type { ConvertedFiles } from '../runtime/convert_files.ts';
 import type { OpenOptions } from '../runtime/open.ts';
-import type { LoadProgress } from '../runtime/types.ts';
+import type { EngineOptions, LoadProgress } from '../runtime/types.ts';
 import { convertInWorker } from './convert_client.ts';
 import { spawnConverter } from './spawn.ts';
 import { WorkerStartError } from './started_worker.ts';
@@ -9,17 +9,18 @@ import { WorkerStartError } from './started_worker.ts';
 /**
  * Options of an engine that loads a converted model, once it is converted; as they are where no conversion is asked for.
  * @param inWorker in a worker of its own; where that does not start, on this thread, and a note says so
- * @throws WebMlaError as conversionOf and convertModelSource do
+ * @throws WebMlaError as attentionChoice and convertModelSource do
  */
 export async function convertFirst(
-  options: OpenOptions,
+  options: Omit<EngineOptions, 'worker' | 'onProgress' | 'signal'>,
   inWorker: boolean,
   onProgress: (progress: LoadProgress) => void,
   signal: AbortSignal | undefined,
 ): Promise<OpenOptions> {
-  const wish = conversionOf(options.attention);
-  if (!wish) return options;
-  const { model, hub, store, cacheDtype, ...rest } = options;
+  const { attention, ...given } = options;
+  const { form, wish } = attentionChoice(attention);
+  if (!wish) return { ...given, attention: form };
+  const { model, hub, store, cacheDtype, ...rest } = given;
   const text = wish.calibration?.text ?? (await import('../runtime/calibration_text.ts')).CALIBRATION_TEXT;
   const task = {
     model,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { choiceOf, conversionOf } from '../../../src/runtime/conversion_choice.ts';
+import { choiceOf, attentionChoice } from '../../../src/runtime/conversion_choice.ts';
 import type { EngineOptions } from '../../../src/runtime/types.ts';
 
 test.each<[EngineOptions['attention']]>([
@@ -9,11 +9,14 @@ test.each<[EngineOptions['attention']]>([
   [{ form: 'mla' }],
   [{ form: 'mla', method: 'exact' }],
 ])('%j needs no conversion before it is loaded', (attention) => {
-  expect(conversionOf(attention)).toBeNull();
+  expect(attentionChoice(attention)).toEqual({
+    form: typeof attention === 'object' ? attention.form : attention,
+    wish: null,
+  });
 });
 
 test('a budget means webmla in reuse at the dtype of the cache; what is named is kept', () => {
-  const wish = conversionOf({ form: 'mla', kvBudget: 0.5, refit: false });
+  const { wish } = attentionChoice({ form: 'mla', kvBudget: 0.5, refit: false });
   expect(wish).toEqual({ method: 'webmla', kvBudget: 0.5, refit: false });
   expect(choiceOf(wish!, 'int4')).toMatchObject({
     method: 'webmla',
@@ -22,14 +25,21 @@ test('a budget means webmla in reuse at the dtype of the cache; what is named is
     kvBudget: 0.5,
     exportable: false,
   });
-  const widths = conversionOf({ form: 'mla', latent: 'recon', kv_lora_rank: 96, qk_rope_head_dim: 32 });
+  const { wish: widths } = attentionChoice({
+    form: 'mla',
+    latent: 'recon',
+    kv_lora_rank: 96,
+    qk_rope_head_dim: 32,
+  });
   expect(choiceOf(widths!)).toMatchObject({
     form: 'recon',
     cacheDtype: 'f16',
     kv_lora_rank: 96,
     qk_rope_head_dim: 32,
   });
-  expect(choiceOf(conversionOf({ form: 'mla', method: 'transmla', kvBudget: 0.5 })!).form).toBe('strict');
+  expect(choiceOf(attentionChoice({ form: 'mla', method: 'transmla', kvBudget: 0.5 }).wish!).form).toBe(
+    'strict',
+  );
 });
 
 describe('what makes no sense is a bad request', () => {
@@ -41,7 +51,7 @@ describe('what makes no sense is a bad request', () => {
     ['a budget of what keeps everything', { form: 'mla', method: 'exact', kvBudget: 0.5 }],
     ['a form that the method has not', { form: 'mla', method: 'transmla', latent: 'reuse', kvBudget: 0.5 }],
   ])('%s', (_, attention) => {
-    expect(() => conversionOf(attention as EngineOptions['attention'])).toThrow(
+    expect(() => attentionChoice(attention as EngineOptions['attention'])).toThrow(
       expect.objectContaining({ code: 'bad_request' }),
     );
   });
