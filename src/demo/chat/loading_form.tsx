@@ -58,6 +58,8 @@ export function LoadingForm(): ComponentChildren {
           <input
             id="kv-budget"
             type="range"
+            class="slider"
+            style={{ '--share': (kvBudget - 0.1) / 0.9 }}
             min={10}
             max={100}
             step={5}
