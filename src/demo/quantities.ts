@@ -33,9 +33,9 @@ export function rate(value: number): string {
   return digits(value, value < 100 ? 1 : 0);
 }
 
-/** Of a share: 50 % */
+/** 12 % */
 export function percent(share: number): string {
-  return `${digits(100 * share, 0)} %`;
+  return `${digits(share * 100, 0)} %`;
 }
 
 /** 1 layer, 2 layers */
