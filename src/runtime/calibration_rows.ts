@@ -26,6 +26,7 @@ export function calibrationRows(
     throw new WebMlaError(
       'missing_file',
       `${checkpoint.name}: expected tokenizer.json, to calibrate on text, got none`,
+      'Put the tokenizer beside the weights. On the command line --token-rows does without one.',
     );
   }
   if (!Number.isInteger(tokens) || tokens < 2) {
