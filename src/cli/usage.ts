@@ -31,8 +31,8 @@ How a model runs (generate, evaluate, chat):
   --context-length N
 
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted;
-it is calibrated on a text of the package unless another is given; reuse is the default form, strict is what DeepSeek's layout can hold, recon spends operations for quality. Options: freqfold
-(transmla), selection and svd (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
+it is calibrated on a text of the package unless another is given; reuse is the default form, strict is what DeepSeek's layout can
+hold, recon spends operations for quality. Options: freqfold (transmla), selection and svd (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
 --form makes that MLA with a quarter of the cache; --apart leaves one thing apart that is usually fused, to compare with.
 evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its
 file with an f32 cache. generate is greedy unless --temperature says otherwise; chat samples as the model's generation_config.json says.
