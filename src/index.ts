@@ -1,7 +1,7 @@
 import { Engine } from './api/engine.ts';
 import { WorkerEngine } from './worker/client.ts';
-import { convertFirst } from './worker/convert_first.ts';
-import { spawnWorker } from './worker/spawn.ts';
+import { attentionChoice } from './runtime/conversion_choice.ts';
+import { spawnConverter, spawnWorker } from './worker/spawn.ts';
 import { WorkerStartError } from './worker/started_worker.ts';
 import type { OpenOptions } from './runtime/open.ts';
 import type { EngineCore, EngineOptions, LoadProgress } from './runtime/types.ts';
@@ -20,8 +20,20 @@ export type * from './runtime/types.ts';
  * @throws WebMlaError with a code for every way in which files, network, options or GPU can fail
  */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { worker = typeof Worker !== 'undefined', onProgress = () => {}, signal, ...given } = options;
-  const rest = await convertFirst(given, worker !== false, onProgress, signal);
+  const {
+    worker = typeof Worker !== 'undefined',
+    onProgress = () => {},
+    signal,
+    attention,
+    ...given
+  } = options;
+  const { form, wish } = attentionChoice(attention);
+  let rest: OpenOptions = { ...given, attention: form };
+  if (wish) {
+    // Loaded only when it is asked for; the worker is started from here, since its address is relative to this file.
+    const { convertFirst } = await import('./worker/convert_first.ts');
+    rest = await convertFirst(wish, given, worker === false ? null : spawnConverter, onProgress, signal);
+  }
   if (worker === false) return new Engine(await local(rest, onProgress, signal));
   const thread = worker === true ? spawnWorker() : typeof worker === 'function' ? worker() : worker;
   let core: EngineCore;

@@ -1,26 +1,23 @@
-import { attentionChoice } from '../runtime/conversion_choice.ts';
+import type { ConversionWish } from '../runtime/conversion_choice.ts';
 import type { ConvertedFiles } from '../runtime/convert_files.ts';
 import type { OpenOptions } from '../runtime/open.ts';
 import type { EngineOptions, LoadProgress } from '../runtime/types.ts';
 import { convertInWorker } from './convert_client.ts';
-import { spawnConverter } from './spawn.ts';
 import { WorkerStartError } from './started_worker.ts';
 
 /**
- * Options of an engine that loads a converted model, once it is converted; as they are where no conversion is asked for.
- * @param inWorker in a worker of its own; where that does not start, on this thread, and a note says so
- * @throws WebMlaError as attentionChoice and convertModelSource do
+ * Options of an engine that loads a converted model, once it is converted.
+ * @param spawn starts the converter's worker; where it does not start, this thread converts and a note says so. null: this thread
+ * @throws WebMlaError as convertModelSource does
  */
 export async function convertFirst(
-  options: Omit<EngineOptions, 'worker' | 'onProgress' | 'signal'>,
-  inWorker: boolean,
+  wish: ConversionWish,
+  options: Omit<EngineOptions, 'attention' | 'worker' | 'onProgress' | 'signal'>,
+  spawn: (() => Worker) | null,
   onProgress: (progress: LoadProgress) => void,
   signal: AbortSignal | undefined,
 ): Promise<OpenOptions> {
-  const { attention, ...given } = options;
-  const { form, wish } = attentionChoice(attention);
-  if (!wish) return { ...given, attention: form };
-  const { model, hub, store, cacheDtype, ...rest } = given;
+  const { model, hub, store, cacheDtype, ...rest } = options;
   const text = wish.calibration?.text ?? (await import('../runtime/calibration_text.ts')).CALIBRATION_TEXT;
   const task = {
     model,
@@ -37,9 +34,7 @@ export async function convertFirst(
   const notes: string[] = [];
   let made: ConvertedFiles;
   try {
-    made = inWorker
-      ? await convertInWorker(spawnConverter(), task, onProgress, signal)
-      : await onThisThread();
+    made = spawn ? await convertInWorker(spawn(), task, onProgress, signal) : await onThisThread();
   } catch (error) {
     if (!(error instanceof WorkerStartError)) throw error;
     notes.push(`The model was converted on the page's thread: ${error.message}. ${error.hint}`);
