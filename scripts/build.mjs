@@ -1,6 +1,6 @@
 // Builds the pages (dist/) and the npm package (lib/): JavaScript by esbuild, declarations by tsc.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ export const wgsl = {
   name: 'wgsl',
   setup(build) {
     const names = shortNames();
-    build.onResolve({ filter: /\.wgsl\?raw$/ }, ({ path, resolveDir }) => ({
+    build.onResolve({ filter: /\.(?:wgsl|txt)\?raw$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path.replace('?raw', '')),
     }));
     build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
@@ -33,7 +33,7 @@ export const workerUrl = {
     build.onLoad({ filter: /src\/worker\/(spawn|layer_threads)\.ts$/ }, async ({ path }) => {
       const text = await readFile(path, 'utf8');
       return {
-        contents: text.replace(/'\.\/(\w+)\.ts', import\.meta/, "'./$1.js', import.meta"),
+        contents: text.replaceAll(/'\.\/(\w+)\.ts', import\.meta/g, "'./$1.js', import.meta"),
         loader: 'ts',
       };
     });
@@ -47,6 +47,7 @@ const shared = {
   sourcemap: true,
   format: 'esm',
   target: 'es2023',
+  loader: { '.txt': 'text' },
   plugins: [wgsl, workerUrl, withoutUploads],
   alias: aliases,
   legalComments: 'none',
@@ -59,12 +60,21 @@ export async function buildPackage() {
   // Workers stand alone: bundlers that make classic workers cannot split them.
   await esbuild({
     ...shared,
-    entryPoints: { worker: 'src/worker/worker.ts', layer_worker: 'src/worker/layer_worker.ts' },
+    entryPoints: {
+      worker: 'src/worker/worker.ts',
+      convert_worker: 'src/worker/convert_worker.ts',
+      layer_worker: 'src/worker/layer_worker.ts',
+    },
     platform: 'browser',
   });
   await esbuild({
     ...shared,
-    entryPoints: { index: 'src/index.ts', convert: 'src/convert/index.ts' },
+    // The text as an entry has a name, beside which its licences lie.
+    entryPoints: {
+      index: 'src/index.ts',
+      convert: 'src/convert/index.ts',
+      calibration_text: 'src/runtime/calibration_text.ts',
+    },
     platform: 'browser',
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
@@ -82,12 +92,14 @@ export async function buildPackage() {
     chunkNames: 'chunks/node-[name]-[hash]',
     external: ['webgpu'],
   });
+  copyFileSync(join(root, 'src/runtime/calibration_text.md'), join(root, 'lib/calibration_text.md'));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.lib.json'], { cwd: root, stdio: 'inherit' });
 }
 
 export async function buildSite() {
   await vite({ root, configFile: join(root, 'vite.config.ts'), logLevel: 'warn' });
+  copyFileSync(join(root, 'src/runtime/calibration_text.md'), join(root, 'dist/calibration_text.md'));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

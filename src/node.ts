@@ -1,5 +1,6 @@
 import { Engine } from './api/engine.ts';
 import { openDawn } from './cli/dawn.ts';
+import { convertedFiles } from './cli/converted_files.ts';
 import { openFiles } from './cli/node_files.ts';
 import { LocalEngine } from './runtime/engine.ts';
 import type { EngineOptions } from './runtime/types.ts';
@@ -18,6 +19,6 @@ export type * from './runtime/types.ts';
 export async function createEngine(options: Omit<EngineOptions, 'worker' | 'store'>): Promise<Engine> {
   const { model, hub, ...rest } = options;
   const gpu = await openDawn();
-  const files = await openFiles(model, hub);
-  return new Engine(await LocalEngine.create({ ...rest, files, gpu }));
+  const files = await convertedFiles(await openFiles(model, hub), rest);
+  return new Engine(await LocalEngine.create({ ...rest, ...files, gpu }));
 }

@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { WebMlaError } from '../core/errors.ts';
 import type { EngineOptions } from '../runtime/types.ts';
 import { UsageError } from './usage.ts';
 
@@ -182,7 +181,7 @@ export class Arguments {
   }
 }
 
-/** Options of createEngine that generate and chat share. @throws UsageError, WebMlaError `unsupported` */
+/** Options of createEngine that generate, chat and evaluate share. @throws UsageError */
 export function engineOptions(
   args: Arguments,
 ): Pick<EngineOptions, 'attention' | 'weights' | 'cacheDtype' | 'contextLength'> {
@@ -191,24 +190,25 @@ export function engineOptions(
   const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']);
   const weights = args.choice('weights', ['f32', 'f16', 'q8', 'q4', 'as-is']);
   const contextLength = args.number('context-length');
-  if (args.number('kv-budget') !== undefined) throw notYet('--kv-budget', 'a lossless cache only');
-  if (method !== undefined && method !== 'exact') throw notYet(`--method ${method}`, '--method exact');
-  if (method !== undefined && form === 'gqa') throw new UsageError('--method goes with --attention mla');
-  const attention = method === undefined ? form : ({ form: 'mla', method } as const);
+  const kvBudget = args.number('kv-budget');
+  const converts = method !== undefined || kvBudget !== undefined;
+  if (converts && form === 'gqa') throw new UsageError('--method and --kv-budget go with --attention mla');
+  if (converts && (method === 'exact') === (kvBudget !== undefined)) {
+    throw new UsageError(
+      method === 'exact'
+        ? '--method exact keeps the cache as it is: it takes no budget'
+        : `--method ${method} needs --kv-budget`,
+    );
+  }
+  const attention = converts
+    ? { form: 'mla' as const, ...(method && { method }), ...(kvBudget !== undefined && { kvBudget }) }
+    : form;
   return {
     ...(attention && { attention }),
     ...(weights && { weights }),
     ...(cacheDtype && { cacheDtype }),
     ...(contextLength !== undefined && { contextLength }),
   };
-}
-
-function notYet(what: string, instead: string): WebMlaError {
-  return new WebMlaError(
-    'unsupported',
-    `${what}: expected ${instead}`,
-    'This version does not shrink the cache yet.',
-  );
 }
 
 function isCommand(word: string | undefined): word is CommandName {

@@ -4,6 +4,7 @@ import { LocalEngine } from '../runtime/engine.ts';
 import type { ChatMessage } from '../runtime/types.ts';
 import { engineOptions } from './arguments.ts';
 import type { Arguments } from './arguments.ts';
+import { convertedFiles } from './converted_files.ts';
 import { openDawn } from './dawn.ts';
 import { openFiles } from './node_files.ts';
 import { terminalProgress } from './progress.ts';
@@ -23,7 +24,7 @@ export async function chat(args: Arguments): Promise<void> {
   );
   const engine = await LocalEngine.create({
     ...options,
-    files,
+    ...(await convertedFiles(files, { ...options, onProgress: progress.show })),
     gpu: await openDawn(),
     onProgress: progress.show,
   });

@@ -8,7 +8,8 @@ import type { CandidateReport, ConversionReport, Intent } from '../runtime/conve
 import { cachedBytes, convertModel, statisticsFile } from '../runtime/convert_model.ts';
 import type { ConvertedModel, ConvertOptions } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
-import { calibrationRows, storedStatistics } from './calibration.ts';
+import { REFIT_ROWS, SEARCH_ROWS } from '../runtime/calibration_rows.ts';
+import { rowsOf, storedStatistics } from './calibration.ts';
 import { openDawn } from './dawn.ts';
 import { layerThreads } from './layer_threads.ts';
 import { openFiles } from './node_files.ts';
@@ -34,11 +35,6 @@ export interface Converted {
     Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs' | 'writeMs', number>
   >;
 }
-
-/** Rows that o_proj is refitted on: more change little (research/lab). */
-const REFIT_ROWS = 64;
-/** Rows beside those of the calibration, to be held back (runtime/convert_by_intent.ts). */
-const SEARCH_WINDOWS = 4;
 
 /** webmla convert: a GQA checkpoint to a folder with MLA. */
 export async function convert(args: Arguments): Promise<Converted> {
@@ -102,16 +98,15 @@ async function byIntent(
   intent: Intent,
 ): ReturnType<typeof convertByIntent> {
   const windows = args.number('search-windows');
-  const { rows, calibratedRows } = await calibrationRows(args, checkpoint, windows ?? SEARCH_WINDOWS);
   const path = args.text('statistics');
   const statistics = path === undefined ? undefined : await storedStatistics(path);
   const refit = (args.choice('refit', ['on', 'off']) ?? 'on') === 'on';
   const refine = (args.number('refine-steps') ?? 0) > 0;
-  if (rows.length === 0 && (refit || refine || !statistics)) {
-    throw new UsageError(
-      'convert needs --text or --token-rows, or --statistics with --refit off and without --refine-steps',
-    );
-  }
+  const given = args.text('text') !== undefined || args.list('token-rows').length > 0;
+  const { rows, calibratedRows } =
+    given || refit || refine || !statistics
+      ? await rowsOf(args, checkpoint, windows ?? SEARCH_ROWS)
+      : { rows: [], calibratedRows: 0 };
   return withProgress(async (onProgress) =>
     convertByIntent(checkpoint, {
       ...commonOptions(args),

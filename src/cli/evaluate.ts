@@ -4,6 +4,7 @@ import { Evaluator, textWindows } from '../runtime/evaluator.ts';
 import type { Evaluation } from '../runtime/evaluate.ts';
 import { engineOptions } from './arguments.ts';
 import type { Arguments } from './arguments.ts';
+import { convertedFiles } from './converted_files.ts';
 import { openDawn } from './dawn.ts';
 import { openFiles } from './node_files.ts';
 import { terminalProgress } from './progress.ts';
@@ -26,7 +27,10 @@ export async function evaluateText(args: Arguments): Promise<Evaluated> {
   const progress = terminalProgress();
   const evaluator = await Evaluator.create({
     ...options,
-    files: await openFiles(args.required('model')),
+    ...(await convertedFiles(await openFiles(args.required('model')), {
+      ...options,
+      onProgress: progress.show,
+    })),
     against: against === undefined ? undefined : await openFiles(against),
     gpu: await openDawn(),
     windowTokens: window,

@@ -1,12 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { WebMlaError } from '../core/errors.ts';
 import { writeSafetensors } from '../formats/safetensors_writer.ts';
+import type { TensorToWrite } from '../formats/safetensors_writer.ts';
 import { LocalEngine } from '../runtime/engine.ts';
 import { checkMessages } from '../runtime/conversation.ts';
 import type { LogitsSink } from '../runtime/session.ts';
 import type { AdapterInfo, CompletionRequest, EngineInfo, FinishReason, Usage } from '../runtime/types.ts';
 import { engineOptions } from './arguments.ts';
 import type { Arguments } from './arguments.ts';
+import { convertedFiles } from './converted_files.ts';
 import { openDawn } from './dawn.ts';
 import { openFiles } from './node_files.ts';
 import { terminalProgress } from './progress.ts';
@@ -46,7 +48,7 @@ export async function generate(args: Arguments, onText: (text: string) => void):
   );
   const engine = await LocalEngine.create({
     ...options,
-    files,
+    ...(await convertedFiles(files, { ...options, onProgress: progress.show })),
     gpu: await openDawn(),
     promptLogits: logitsFile !== undefined,
     onProgress: progress.show,
@@ -162,10 +164,7 @@ class LogitsFile implements LogitsSink {
   }
 
   async write(path: string): Promise<void> {
-    const tensor = (
-      name: string,
-      rows: readonly Float32Array[],
-    ): Parameters<typeof writeSafetensors>[0][number] => {
+    const tensor = (name: string, rows: readonly Float32Array[]): TensorToWrite => {
       const values = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
       let at = 0;
       for (const row of rows) {

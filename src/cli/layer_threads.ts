@@ -7,13 +7,17 @@ import type { LayerAnswer, LayerTask } from '../runtime/layer_task.ts';
 
 /**
  * Node's threads for the algebra of a conversion.
- * @returns null where the script is not there: in the sources, which Node cannot run
+ * @param scripts the first that is there is run; by default beside this file, or above it where the build made it a chunk
+ * @returns null where none is there: in the sources, which Node cannot run
  */
 export function layerThreads(
-  script: string = fileURLToPath(new URL('./node_layer_worker.js', import.meta.url)),
+  scripts: readonly string[] = ['./', '../'].map((folder) =>
+    fileURLToPath(new URL(`${folder}node_layer_worker.js`, import.meta.url)),
+  ),
   cores: number = availableParallelism(),
 ): LayerThreads | null {
-  return existsSync(script) ? { cores, start: () => new NodeThread(script) } : null;
+  const script = scripts.find(existsSync);
+  return script === undefined ? null : { cores, start: () => new NodeThread(script) };
 }
 
 class NodeThread implements LayerThread {

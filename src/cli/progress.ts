@@ -7,7 +7,9 @@ export function terminalProgress(): { show: (progress: LoadProgress) => void; cl
   return {
     show({ stage, loaded, total, unit, item }) {
       const amount =
-        unit === 'bytes' ? `${megabytes(loaded)} of ${megabytes(total)} MB` : `${loaded} of ${total} ${unit}`;
+        unit === 'bytes'
+          ? `${megabytes(loaded)} of ${megabytes(total)} MB`
+          : `${Math.floor(loaded)} of ${total} ${unit}`;
       const line = `${stage}: ${amount}${item === undefined ? '' : ` (${item})`}`;
       stream.write(`\r\x1b[K${line.slice(0, Math.max(20, stream.columns - 1))}`);
     },

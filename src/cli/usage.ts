@@ -14,7 +14,7 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
                   [--format webmla|deepseek]
                   (--kv-budget B | --max-loss L | --kv-lora-rank R [--qk-rope-head-dim D]) [--cache-dtype f32|f16|int8|int4]
                   [--search-windows N] [--search-candidates N] [--refit on|off] [--refine-steps N]
-                  (--text FILE | --token-rows FILE.npy...) [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
+                  [--text FILE | --token-rows FILE.npy...] [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]
   webmla bench    (--shape smollm2-135m|qwen2-0.5b|llama-3.2-1b | --model PATH) [--attention gqa|mla] [--cache-dtype D]
                   [--form strict|reuse|recon] [--apart append|fold|narrow] [--contexts 128,1024,...] [--prefill 512,2048] [--json]
@@ -25,13 +25,14 @@ either, or a Hub id (owner/name). What begins with / or . is never looked up on 
 
 How a model runs (generate, evaluate, chat):
   --attention gqa|mla     default: what the checkpoint is; mla converts GQA without loss
-  --method exact          how GQA becomes MLA
+  --kv-budget B           converts before it runs, to this share of the model's own f16 cache
+  --method webmla|transmla|mha2mla|exact   how GQA becomes MLA; default webmla with a budget, else exact
   --weights as-is|f32|f16|q8|q4
   --cache-dtype f32|f16|int8|int4   default f16
   --context-length N
 
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted,
---max-loss the rise of ln perplexity that is accepted. Form and cache dtype are searched for where they are not given: at most
+--max-loss the rise of ln perplexity that is accepted. It is calibrated on a text of the package unless another is given. Form and cache dtype are searched for where they are not given: at most
 --search-candidates (6) conversions are measured on --search-windows (4) rows that the calibration does not see; with 0 rows
 predictions choose, as they do for a budget on software adapters unless the model is tiny. The plain int8 and int4 caches are
 measured beside them. With --kv-lora-rank the form is reuse and the cache f16 unless given. strict is what DeepSeek's layout can

@@ -1,16 +1,14 @@
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WebMlaError } from '../core/errors.ts';
+import type { ModelFolder } from '../runtime/latent_files.ts';
 
 /**
  * Writes a folder's files, each under another name until it is whole, in the order given: a folder whose writing was cut short
  * lacks its last file.
  * @throws WebMlaError `storage`
  */
-export async function writeFolder(
-  folder: string,
-  files: ReadonlyMap<string, readonly (Uint8Array | string)[]>,
-): Promise<void> {
+export async function writeFolder(folder: string, files: ModelFolder): Promise<void> {
   const written: string[] = [];
   try {
     await mkdir(folder, { recursive: true });
@@ -21,7 +19,8 @@ export async function writeFolder(
       written.push(partial);
       const file = await open(partial, 'w');
       try {
-        for (const part of parts) await file.appendFile(part);
+        for (const part of parts)
+          await file.appendFile(part instanceof Blob ? new Uint8Array(await part.arrayBuffer()) : part);
       } finally {
         await file.close();
       }

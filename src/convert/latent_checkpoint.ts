@@ -2,9 +2,9 @@ import type { DecoderEnds, DecoderLayer, Linear, MlaAttention } from '../core/la
 import { concatRows, unpack } from '../core/packed.ts';
 import type { PackedTensor } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
-import { packedCheckpointTensors } from '../formats/packed_checkpoint.ts';
+import { matrixTensors, packedMetadata } from '../formats/packed_checkpoint.ts';
 import { writeSafetensors } from '../formats/safetensors_writer.ts';
-import type { TensorToWrite } from '../formats/safetensors_writer.ts';
+import type { TensorBytes, TensorToWrite } from '../formats/safetensors_writer.ts';
 
 /**
  * webmla's own layout of a converted checkpoint: safetensors under the names of Hugging Face, only that an attention layer has
@@ -15,8 +15,14 @@ import type { TensorToWrite } from '../formats/safetensors_writer.ts';
  * Widths are in config.json (formats/latent_config.ts). Quantised matrices are stored as they run (formats/packed_checkpoint.ts).
  */
 export class LatentCheckpointWriter {
-  readonly #matrices = new Map<string, PackedTensor>();
-  readonly #plain: TensorToWrite[] = [];
+  readonly #keep: (bytes: Uint8Array<ArrayBuffer>) => TensorBytes;
+  readonly #shapes = new Map<string, Pick<PackedTensor, 'format' | 'rows' | 'cols'>>();
+  readonly #tensors: TensorToWrite<TensorBytes>[] = [];
+
+  /** @param keep where bytes stay until they are written; default: in memory */
+  constructor(keep: (bytes: Uint8Array<ArrayBuffer>) => TensorBytes = (bytes) => bytes) {
+    this.#keep = keep;
+  }
 
   layer(index: number, layer: DecoderLayer<MlaAttention>): void {
     const prefix = `model.layers.${index}`;
@@ -28,12 +34,12 @@ export class LatentCheckpointWriter {
     for (const name of ['q_proj', 'kv_a_proj', 'o_proj'] as const) {
       this.#linear(`${attention}.${name}`, self_attn[name]);
     }
-    this.#matrices.set(`${attention}.embed_q.weight`, self_attn.embed_q);
-    this.#matrices.set(`${attention}.unembed_out.weight`, self_attn.unembed_out);
+    this.#matrix(`${attention}.embed_q.weight`, self_attn.embed_q);
+    this.#matrix(`${attention}.unembed_out.weight`, self_attn.unembed_out);
     if (self_attn.rope_rebuild) this.#linear(`${attention}.rope_rebuild`, self_attn.rope_rebuild);
     if (self_attn.rope_mean) this.#vector(`${attention}.rope_mean`, self_attn.rope_mean);
     const { rope_pairs } = self_attn;
-    this.#plain.push({
+    this.#tensors.push({
       name: `${attention}.rope_pairs`,
       dtype: 'I32',
       shape: [rope_pairs.length],
@@ -42,24 +48,30 @@ export class LatentCheckpointWriter {
   }
 
   ends({ embed_tokens, norm, lm_head }: DecoderEnds): void {
-    this.#matrices.set('model.embed_tokens.weight', embed_tokens);
-    if (lm_head) this.#matrices.set('lm_head.weight', lm_head);
+    this.#matrix('model.embed_tokens.weight', embed_tokens);
+    if (lm_head) this.#matrix('lm_head.weight', lm_head);
     this.#vector('model.norm.weight', norm);
   }
 
   /** Parts of model.safetensors, in order. */
-  parts(): Uint8Array<ArrayBuffer>[] {
-    const { tensors, metadata } = packedCheckpointTensors(this.#matrices);
-    return writeSafetensors([...tensors, ...this.#plain], metadata);
+  parts(): TensorBytes[] {
+    return writeSafetensors(this.#tensors, packedMetadata(this.#shapes));
   }
 
   #linear(name: string, { pieces, bias }: Linear): void {
-    this.#matrices.set(`${name}.weight`, oneMatrix(pieces));
+    this.#matrix(`${name}.weight`, oneMatrix(pieces));
     if (bias) this.#vector(`${name}.bias`, bias);
   }
 
+  #matrix(name: string, matrix: PackedTensor): void {
+    const { format, rows, cols } = matrix;
+    this.#shapes.set(name, { format, rows, cols });
+    for (const tensor of matrixTensors(name, matrix))
+      this.#tensors.push({ ...tensor, data: this.#keep(tensor.data) });
+  }
+
   #vector(name: string, values: Float32Array): void {
-    this.#plain.push({
+    this.#tensors.push({
       name,
       dtype: 'F32',
       shape: [values.length],

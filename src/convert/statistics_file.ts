@@ -30,7 +30,8 @@ export interface StatisticsFile {
 }
 
 const KEY = 'webmla.statistics';
-const VERSION = 1;
+/** Of the file and of what its numbers mean: statistics of another version are gathered again. */
+export const STATISTICS_VERSION = 1;
 /** No model comes near; a file that claims more is damaged. */
 const MOST = 4096;
 
@@ -65,7 +66,7 @@ export function writeStatistics(
       floats('rotation', [layer.rotation.length], layer.rotation),
     ];
   });
-  const header = { version: VERSION, layers: layers.length, ...info };
+  const header = { version: STATISTICS_VERSION, layers: layers.length, ...info };
   return writeSafetensors(tensors, { [KEY]: JSON.stringify(header) });
 }
 
@@ -122,10 +123,10 @@ function readInfo(file: string, text: string | undefined): { info: StatisticsInf
     throw bad(file, `expected ${name} from 1 to ${MOST}, got ${JSON.stringify(value)?.slice(0, 40)}`);
   };
   const version = number('version');
-  if (version !== VERSION) {
+  if (version !== STATISTICS_VERSION) {
     throw new WebMlaError(
       'unsupported',
-      `${file}: expected statistics of version ${VERSION}, got ${version}`,
+      `${file}: expected statistics of version ${STATISTICS_VERSION}, got ${version}`,
       'The file was written by another version of webmla. Calibrate again.',
     );
   }

@@ -16,4 +16,4 @@ export const CACHE_NAMES: Readonly<Record<CacheDtype, string>> = {
 
 /** The one line about what the exact form is, and what it is not. */
 export const MLA_EXPLAINED =
-  'Lossless MLA computes the same function from the same number of cache bytes as the GQA checkpoint it is rewritten from. Forms that shrink the cache come later.';
+  'Lossless MLA computes the same function from the same number of cache bytes as the GQA checkpoint it is rewritten from. Compressed MLA keeps less, at some loss in quality.';

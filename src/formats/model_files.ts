@@ -11,3 +11,9 @@ export interface ModelFiles {
   /** @returns null when there is no such file */
   open(path: string, signal?: AbortSignal): Promise<ByteSource | null>;
 }
+
+/** The same files under another name. */
+export function renamed(files: ModelFiles, name: string): ModelFiles {
+  const { ggufPath, safetensorsPath } = files;
+  return { name, ggufPath, safetensorsPath, open: async (path, signal) => files.open(path, signal) };
+}

@@ -20,28 +20,37 @@ export function packedCheckpointTensors(weights: ReadonlyMap<string, PackedTenso
   readonly tensors: readonly TensorToWrite[];
   readonly metadata: Readonly<Record<string, string>>;
 } {
-  const tensors: TensorToWrite[] = [];
+  return {
+    tensors: [...weights].flatMap(([name, tensor]) => matrixTensors(name, tensor)),
+    metadata: packedMetadata(weights),
+  };
+}
+
+/** One matrix: itself, or its quants and scales. */
+export function matrixTensors(name: string, tensor: PackedTensor): TensorToWrite[] {
+  const { format, rows, cols, quants, scales } = tensor;
+  const dtype = PLAIN_DTYPES[format];
+  if (dtype) return [{ name, dtype, shape: [rows, cols], data: withoutPadding(tensor) }];
+  const groups = groupsOf(cols);
+  return [
+    { name: `${name}.quants`, dtype: 'U8', shape: [rows, groups * GROUP_BYTES[format]], data: quants },
+    {
+      name: `${name}.scales`,
+      dtype: 'F16',
+      shape: [rows, groups * GROUP_SCALES[format]],
+      data: new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
+    },
+  ];
+}
+
+/** What tells a reader which of the matrices are packed. */
+export function packedMetadata(
+  weights: ReadonlyMap<string, Pick<PackedTensor, 'format' | 'rows' | 'cols'>>,
+): Readonly<Record<string, string>> {
   const packed: Record<string, { format: WeightFormat; rows: number; cols: number }> = {};
-  for (const [name, tensor] of weights) {
-    const { format, rows, cols, quants, scales } = tensor;
-    const dtype = PLAIN_DTYPES[format];
-    if (dtype) {
-      tensors.push({ name, dtype, shape: [rows, cols], data: withoutPadding(tensor) });
-      continue;
-    }
-    packed[name] = { format, rows, cols };
-    const groups = groupsOf(cols);
-    tensors.push(
-      { name: `${name}.quants`, dtype: 'U8', shape: [rows, groups * GROUP_BYTES[format]], data: quants },
-      {
-        name: `${name}.scales`,
-        dtype: 'F16',
-        shape: [rows, groups * GROUP_SCALES[format]],
-        data: new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength),
-      },
-    );
-  }
-  return { tensors, metadata: { [METADATA_KEY]: JSON.stringify(packed) } };
+  for (const [name, { format, rows, cols }] of weights)
+    if (!PLAIN_DTYPES[format]) packed[name] = { format, rows, cols };
+  return { [METADATA_KEY]: JSON.stringify(packed) };
 }
 
 /**

@@ -94,12 +94,14 @@ export async function convertByIntent(
     const rows = rest.slice(0, calibration.calibratedRows);
     const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
     const started = performance.now();
+    const known = calibration.statistics ?? (await options.kept?.find(rows)) ?? null;
     const statistics =
-      calibration.statistics ??
+      known ??
       (await calibrate(presentGpu(gpu), config, reader, rows, {
         signal,
         onProgress: ({ loaded, total }) => onProgress({ stage: 'calibrate', loaded, total }),
       }));
+    if (!known) await options.kept?.keep(rows, statistics);
     const calibrateMs = performance.now() - started;
 
     let loaded = 0;
@@ -152,7 +154,7 @@ export async function convertByIntent(
     return {
       ...model,
       decoder: null,
-      timings: { ...model.timings, calibrateMs: calibration.statistics ? 0 : calibrateMs },
+      timings: { ...model.timings, calibrateMs: known ? 0 : calibrateMs },
       report: {
         kvBudget: intent.kvBudget ?? null,
         maxLoss: intent.maxLoss ?? null,

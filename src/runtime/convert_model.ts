@@ -1,3 +1,5 @@
+import { attentionShape } from '../convert/attention_shape.ts';
+import { methodOptions } from '../convert/budget.ts';
 import type { MethodChoice } from '../convert/budget.ts';
 import { DeepseekWriter } from '../convert/deepseek.ts';
 import { convertExact } from '../convert/exact.ts';
@@ -15,6 +17,7 @@ import { quantize } from '../core/quantize.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
 import { openGpu } from '../gpu/device.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
@@ -36,6 +39,13 @@ export interface CalibrationInput {
   readonly statistics?: readonly LayerStatistics[] | undefined;
   /** Refits o_proj on so many of the rows; 0: not at all. */
   readonly refitRows: number;
+}
+
+/** Rows that statistics were gathered over are part of what they are. */
+export interface KeptStatistics {
+  /** @returns null when there are none */
+  find(rows: CalibrationInput['rows']): Promise<readonly LayerStatistics[] | null>;
+  keep(rows: CalibrationInput['rows'], statistics: readonly LayerStatistics[]): Promise<void>;
 }
 
 export interface ConvertProgress {
@@ -64,6 +74,10 @@ export interface ConvertOptions {
   readonly onProgress: (progress: ConvertProgress) => void;
   /** Keep the layers in memory besides, for `decoder`. */
   readonly retain?: boolean;
+  /** Statistics of earlier conversions, and where new ones go. */
+  readonly kept?: KeptStatistics | null;
+  /** Where made weights stay until they are read. Default: in memory. */
+  readonly keep?: (bytes: Uint8Array<ArrayBuffer>) => Blob;
   /** For the algebra. Default: this thread. */
   readonly threads?: LayerThreads | null;
   readonly signal?: AbortSignal;
@@ -91,13 +105,27 @@ const REFINE_ROWS = 64;
  *   calibration and the GPU throw
  */
 export async function convertModel(checkpoint: Checkpoint, options: ConvertOptions): Promise<ConvertedModel> {
+  let gpu: Gpu | undefined;
+  const open = async (): Promise<Gpu> => (gpu = await openGpu(await options.gpu()));
+  try {
+    return await convertOn(open, checkpoint, options);
+  } finally {
+    gpu?.device.destroy();
+  }
+}
+
+async function convertOn(
+  open: () => Promise<Gpu>,
+  checkpoint: Checkpoint,
+  options: ConvertOptions,
+): Promise<ConvertedModel> {
   const { choice, calibration, onProgress, signal } = options;
   const { config } = checkpoint;
   checkGqa(checkpoint);
   const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
   const started = performance.now();
   const deepseek = options.format === 'deepseek' ? new DeepseekWriter(config, options.madeWeights) : null;
-  const own = new LatentCheckpointWriter();
+  const own = new LatentCheckpointWriter(options.keep);
   const writer = deepseek ?? own;
   const layers: LatentLayer[] = [];
   const made: DecoderLayer<MlaAttention>[] = [];
@@ -126,12 +154,14 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
       add(i, { ...original, self_attn: attention }, report);
     }
   } else {
-    const { rows, refitRows, statistics: known } = calibration ?? { rows: [], refitRows: 0 };
+    const { rows, refitRows, statistics: given } = calibration ?? { rows: [], refitRows: 0 };
     const { refineSteps = 0 } = options;
     checkSteps(refineSteps);
+    methodOptions(attentionShape(config), choice);
     const streamRows = refitRows === 0 && refineSteps > 0 ? REFINE_ROWS : refitRows;
+    const known = given ?? (await options.kept?.find(rows)) ?? undefined;
     const needsGpu = known === undefined || streamRows > 0;
-    const gpu = needsGpu ? await openGpu(await options.gpu()) : null;
+    const gpu = needsGpu ? await open() : null;
     const pipelines = gpu && new Pipelines(gpu.device);
     if (known) statistics = known;
     else if (gpu && pipelines) {
@@ -140,6 +170,7 @@ export async function convertModel(checkpoint: Checkpoint, options: ConvertOptio
         signal,
         onProgress: ({ loaded, total }) => onProgress({ stage: 'calibrate', loaded, total }),
       });
+      await options.kept?.keep(rows, statistics);
     }
     calibrateMs = performance.now() - started;
     let refined = 0;

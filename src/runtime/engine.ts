@@ -10,6 +10,7 @@ import { createChatTemplate } from '../text/chat_template.ts';
 import { createTokenizer } from '../text/tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { Answers } from './answers.ts';
+import type { Conversion } from './convert_files.ts';
 import { loadModel } from './load.ts';
 import type { LoadedModel } from './load.ts';
 import { measureDepth } from './readback_latency.ts';
@@ -32,8 +33,10 @@ import type {
 /** Options once the model's files are at hand: what is left is the same in a page, a worker and Node. */
 export interface LocalEngineOptions extends Pick<
   EngineOptions,
-  'attention' | 'weights' | 'cacheDtype' | 'contextLength' | 'onContextFull' | 'signal'
+  'weights' | 'cacheDtype' | 'contextLength' | 'onContextFull' | 'signal'
 > {
+  /** See attentionChoice: a conversion that was asked for is made before. */
+  readonly attention?: AttentionForm | undefined;
   readonly files: ModelFiles;
   readonly gpu: GPU | undefined;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -41,6 +44,8 @@ export interface LocalEngineOptions extends Pick<
   readonly notes?: readonly string[];
   /** Builds what the logits of prompt positions need. */
   readonly promptLogits?: boolean;
+  /** How the files were made, if they were converted on the way here. */
+  readonly conversion?: Conversion;
 }
 
 /** The engine on this thread. One request runs at a time; others wait their turn. */
@@ -71,11 +76,10 @@ export class LocalEngine implements EngineCore {
   static async create(options: LocalEngineOptions): Promise<LocalEngine> {
     const started = performance.now();
     const onProgress = options.onProgress ?? (() => {});
-    const wanted = attentionForm(options.attention);
     const gpu = await openGpu(options.gpu);
     try {
       const checkpoint = await openCheckpoint(options.files, options.signal);
-      const attention = formOf(checkpoint, wanted);
+      const attention = formOf(checkpoint, options.attention);
       const files = tokenizerFilesOf(checkpoint);
       const tokenizer = files && createTokenizer(files);
       const template = files && createChatTemplate(files.tokenizerConfig['chat_template']);
@@ -106,7 +110,9 @@ export class LocalEngine implements EngineCore {
       const info = describe(checkpoint, gpu, model, attention, {
         hasChatTemplate: template !== null,
         defaults,
-        loadMs: performance.now() - started,
+        loadMs: performance.now() - started + (options.conversion?.ms ?? 0),
+        conversion: options.conversion?.reports ?? model.conversion,
+        convertMs: options.conversion?.ms ?? model.convertMs,
         notes: [...(options.notes ?? []), ...model.notes],
       });
       return new LocalEngine(gpu, model, tokenizer, info, answers);
@@ -176,26 +182,6 @@ export function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | und
   );
 }
 
-/** @throws WebMlaError `bad_request`, `unsupported` for a method that is not there yet */
-export function attentionForm(attention: EngineOptions['attention']): AttentionForm | undefined {
-  if (attention === undefined || attention === 'gqa' || attention === 'mla') return attention;
-  const { form, method } = attention;
-  if (form !== 'mla') {
-    throw new WebMlaError(
-      'bad_request',
-      `attention: expected 'gqa', 'mla' or {form: 'mla'}, got ${JSON.stringify(attention)}`,
-    );
-  }
-  if (method !== undefined && method !== 'exact') {
-    throw new WebMlaError(
-      'unsupported',
-      `attention.method: expected 'exact', got ${JSON.stringify(method)}`,
-      'Methods that shrink the cache are not part of this version.',
-    );
-  }
-  return 'mla';
-}
-
 /** generation_config.json first, then config.json; the tokenizer's own end token always counts too. */
 function eosIds(checkpoint: Checkpoint, tokenizer: Tokenizer | null): ReadonlySet<number> {
   const named = checkpoint.generation.eos_token_id ?? checkpoint.config.eos_token_id;
@@ -212,7 +198,7 @@ function describe(
   gpu: Gpu,
   model: LoadedModel,
   attention: AttentionForm,
-  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs' | 'notes'>,
+  more: Pick<EngineInfo, 'hasChatTemplate' | 'defaults' | 'loadMs' | 'conversion' | 'convertMs' | 'notes'>,
 ): EngineInfo {
   const { config, plan } = model;
   const cacheDtype = plan.cacheFormat;
@@ -236,8 +222,6 @@ function describe(
       activations: model.buffers.bytes - model.weightBytes - plan.cacheBytes,
     },
     dispatchesPerToken: plan.dispatchesAt(0),
-    conversion: model.conversion,
-    convertMs: model.convertMs,
     ...more,
   };
 }

@@ -6,18 +6,16 @@ import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { longestContext } from '../model/architecture.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { attentionForm, formOf } from './engine.ts';
+import { formOf } from './engine.ts';
 import { evaluate } from './evaluate.ts';
 import type { EvaluateOptions, Evaluation } from './evaluate.ts';
 import { loadModel } from './load.ts';
 import type { LoadedModel } from './load.ts';
 import { tokenizerOf } from './tokenizer_of.ts';
-import type { EngineOptions, LoadProgress } from './types.ts';
+import type { AttentionForm, EngineOptions, LoadProgress } from './types.ts';
 
-export interface EvaluatorOptions extends Pick<
-  EngineOptions,
-  'attention' | 'weights' | 'cacheDtype' | 'signal'
-> {
+export interface EvaluatorOptions extends Pick<EngineOptions, 'weights' | 'cacheDtype' | 'signal'> {
+  readonly attention?: AttentionForm | undefined;
   readonly files: ModelFiles;
   /** The reference, run as it lies in its file, with an f32 cache: what is left is the difference of everything. */
   readonly against?: ModelFiles | undefined;
@@ -54,7 +52,6 @@ export class Evaluator {
 
   /** @throws WebMlaError of any kind that the files, the options or the GPU cause */
   static async create(options: EvaluatorOptions): Promise<Evaluator> {
-    const wanted = attentionForm(options.attention);
     const gpu = await openGpu(options.gpu);
     try {
       const { signal, onProgress = () => {} } = options;
@@ -63,7 +60,7 @@ export class Evaluator {
       const common = { contextLength, promptLogits: true, spare: 0, onProgress, signal };
       const model = await loadModel(checkpoint, gpu, {
         ...common,
-        attention: formOf(checkpoint, wanted),
+        attention: formOf(checkpoint, options.attention),
         weights: options.weights ?? 'as-is',
         cacheDtype: options.cacheDtype ?? checkpoint.latent?.cacheDtype ?? 'f16',
       });

@@ -3,11 +3,12 @@ import type { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { JsonObject } from '../formats/json_source.ts';
 import { latentConfigJson } from '../formats/latent_config.ts';
+import type { TensorBytes } from '../formats/safetensors_writer.ts';
 import type { LatentConfig } from '../formats/latent_config.ts';
 import { tokenizerFilesOf } from './tokenizer_of.ts';
 
 /** Files by name; in parts, which lie one after another. */
-export type ModelFolder = ReadonlyMap<string, readonly (Uint8Array<ArrayBuffer> | string)[]>;
+export type ModelFolder = ReadonlyMap<string, readonly (TensorBytes | string)[]>;
 
 /** Everything that a folder needs to be a model: weights, configuration, tokenizer. */
 export function latentFiles(
@@ -26,15 +27,9 @@ export function deepseekFiles(checkpoint: Checkpoint, writer: DeepseekWriter): M
 }
 
 /** config.json comes last: a folder without it is not taken for a model. */
-function folderOf(
-  checkpoint: Checkpoint,
-  weights: readonly Uint8Array<ArrayBuffer>[],
-  config: JsonObject,
-): ModelFolder {
+function folderOf(checkpoint: Checkpoint, weights: readonly TensorBytes[], config: JsonObject): ModelFolder {
   const json = (value: unknown): string[] => [JSON.stringify(value, null, 2)];
-  const files = new Map<string, readonly (Uint8Array<ArrayBuffer> | string)[]>([
-    ['model.safetensors', weights],
-  ]);
+  const files = new Map<string, readonly (TensorBytes | string)[]>([['model.safetensors', weights]]);
   // An empty one would tell transformers that nothing ends a text.
   const generation = { ...checkpoint.generation, ...checkpoint.rawGeneration };
   if (Object.keys(generation).length > 0) files.set('generation_config.json', json(generation));

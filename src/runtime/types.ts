@@ -27,10 +27,30 @@ export type WeightChoice = 'as-is' | 'f32' | 'f16' | 'q8' | 'q4';
 export type CacheDtype = 'f32' | 'f16' | 'int8' | 'int4';
 export type AttentionForm = 'gqa' | 'mla';
 
-/** How a GQA checkpoint becomes MLA. `exact` loses nothing and shrinks nothing (TransMLA, arXiv 2502.07864, version 1). */
+/**
+ * How a GQA checkpoint becomes MLA. `exact` loses nothing and shrinks nothing (TransMLA, arXiv 2502.07864, version 1); the other
+ * methods calibrate on text and shrink the cache to a budget (docs/conversion.md), for which they need one of `kvBudget` and
+ * `kv_lora_rank`.
+ */
 export interface MlaOptions {
   readonly form: 'mla';
-  readonly method?: 'exact';
+  /** Default: 'webmla' with a budget, else 'exact'. */
+  readonly method?: 'exact' | 'webmla' | 'transmla' | 'mha2mla';
+  /** Share of the model's own f16 GQA cache, in bytes, above 0 and at most 1; what `cacheDtype` takes is counted. */
+  readonly kvBudget?: number;
+  /** Or the rise of ln perplexity that is accepted, on text that the calibration does not see: the fewest bytes within it. 'webmla' only. */
+  readonly maxLoss?: number;
+  /** The widths themselves, in values a token and layer. */
+  readonly kv_lora_rank?: number;
+  readonly qk_rope_head_dim?: number;
+  /** What a row of the cache holds. Default: the best for a budget, 'reuse' for widths, 'strict' with other methods than webmla. */
+  readonly latent?: LatentForm;
+  /** Default true: o_proj is fitted again behind the new cache. */
+  readonly refit?: boolean;
+  /** Steps of Adam on all maps of each layer. Default 0; 80 take several times as long as all the rest. */
+  readonly refineSteps?: number;
+  /** Text that the model should be good at, and how many of its tokens are used (default 32,768). Default: a text of the package. */
+  readonly calibration?: { readonly text?: string; readonly tokens?: number };
 }
 
 export interface EngineOptions {
@@ -39,7 +59,7 @@ export interface EngineOptions {
   readonly attention?: AttentionForm | MlaOptions;
   /** Default 'as-is': types that the kernels read stay bit for bit, others become q8. */
   readonly weights?: WeightChoice;
-  /** Default 'f16'. */
+  /** Default: what a conversion chose for its result, else 'f16'. */
   readonly cacheDtype?: CacheDtype;
   /** Tokens that the cache is made for. Default: what the model was trained for, at most 4,096. */
   readonly contextLength?: number;
@@ -63,9 +83,21 @@ export interface HubOptions {
   readonly accessToken?: string;
 }
 
-export type LoadStage = 'read' | 'convert' | 'upload' | 'warm up';
+export type LoadStage =
+  | 'read'
+  | 'calibrate'
+  | 'search'
+  | 'refine'
+  | 'convert'
+  | 'measure'
+  | 'upload'
+  | 'warm up';
 
-/** Stages come in this order; `read` may be long (a download), the others are not. */
+/**
+ * Stages come in this order, but `convert` between the layers of `refine`, and only those that there is work for. `read` may be long (a
+ * download), and so may `calibrate` to `measure` of a conversion that shrinks the cache. `loaded` of `calibrate` may be part of a layer;
+ * `search` may end before its total.
+ */
 export interface LoadProgress {
   readonly stage: LoadStage;
   /** Done so far and in all, in `unit`; total is 0 while it is not known. */

@@ -11,13 +11,11 @@ import type {
   EngineInfo,
   LoadProgress,
 } from '../runtime/types.ts';
-import { installErrorHandler, READY } from './protocol.ts';
+import { installErrorHandler } from './protocol.ts';
 import type { FromWorker, StreamRequest, ToWorker, WorkerApi } from './protocol.ts';
+import { crashOf, sendable, started, WorkerStartError } from './started_worker.ts';
 
 installErrorHandler();
-
-/** Milliseconds after which a worker that says nothing counts as one that could not be loaded. */
-const START_MS = 20_000;
 
 /** An engine in a worker, with the interface of the engine on this thread. */
 export class WorkerEngine implements EngineCore {
@@ -49,7 +47,7 @@ export class WorkerEngine implements EngineCore {
     signal: AbortSignal | undefined,
   ): Promise<WorkerEngine> {
     try {
-      await started(worker);
+      await started(worker, 'webmla/worker');
       throwIfAborted(signal);
       const crash = crashOf(worker);
       const remote = wrap<WorkerApi>(worker);
@@ -123,51 +121,6 @@ export class WorkerEngine implements EngineCore {
   }
 }
 
-/** The worker's script could not be loaded, so that nothing was tried yet. */
-export class WorkerStartError extends WebMlaError {}
-
-function started(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (why: string): void =>
-      reject(
-        new WorkerStartError(
-          'internal',
-          `worker: expected it to start, got: ${why}`,
-          'Your bundler must emit the file webmla/worker; see "Bundlers" in the README, or pass worker: false.',
-        ),
-      );
-    const timer = setTimeout(() => fail(`nothing within ${START_MS / 1000} s`), START_MS);
-    const settle = (): void => {
-      clearTimeout(timer);
-      worker.removeEventListener('message', onMessage);
-      worker.removeEventListener('error', onError);
-    };
-    const onMessage = ({ data }: MessageEvent<unknown>): void => {
-      if (data !== READY) return;
-      settle();
-      resolve();
-    };
-    const onError = (event: ErrorEvent): void => {
-      event.preventDefault();
-      settle();
-      fail(event.message || 'its script did not load');
-    };
-    worker.addEventListener('message', onMessage);
-    worker.addEventListener('error', onError);
-  });
-}
-
-/** Resolves when the running worker throws outside of any call. */
-function crashOf(worker: Worker): Promise<WebMlaError> {
-  return new Promise((resolve) => {
-    worker.addEventListener('error', (event) => {
-      resolve(
-        new WebMlaError('internal', `worker: it stopped with: ${event.message}`, 'Create the engine again.'),
-      );
-    });
-  });
-}
-
 function listen(
   { port1, port2 }: MessageChannel,
   onMessage: (message: FromWorker) => void,
@@ -181,11 +134,6 @@ function cancelOn(signal: AbortSignal | undefined, port: MessagePort): () => voi
   const cancel = (): void => port.postMessage({ type: 'cancel' } satisfies ToWorker);
   signal?.addEventListener('abort', cancel);
   return () => signal?.removeEventListener('abort', cancel);
-}
-
-/** A URL object cannot be cloned; its text can. */
-function sendable(options: OpenOptions): OpenOptions {
-  return options.model instanceof URL ? { ...options, model: options.model.href } : options;
 }
 
 /** Messages in order, awaited one at a time. */

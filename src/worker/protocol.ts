@@ -10,6 +10,7 @@ import type {
   EngineInfo,
   LoadProgress,
 } from '../runtime/types.ts';
+import { serializeError } from './messages.ts';
 
 /** What passes between a page and the worker that runs its engine. Calls go through Comlink, streams through a port each. */
 export interface WorkerApi {
@@ -33,15 +34,6 @@ export type FromWorker =
   | { readonly type: 'chunk'; readonly chunk: ChatCompletionChunk | CompletionChunk }
   | { readonly type: 'end' }
   | { readonly type: 'error'; readonly error: SerializedError };
-
-/** First message of a worker: its script has run. Until then an `error` event means that it could not be loaded. */
-export const READY = 'webmla worker ready';
-
-/** Details may hold what cannot be cloned; JSON keeps what a reader can use. */
-export function serializeError(error: unknown): SerializedError {
-  const { code, message, hint, details } = asWebMlaError(error);
-  return { code, message, hint, details: JSON.parse(JSON.stringify(details)) };
-}
 
 /**
  * Comlink sends of a thrown error message, name and stack only; `code` and `hint` would be lost. Called on both sides, before

@@ -2,8 +2,9 @@ import { expose } from 'comlink';
 import { WebMlaError } from '../core/errors.ts';
 import type { LocalEngine } from '../runtime/engine.ts';
 import { openLocalEngine } from '../runtime/open.ts';
-import { installErrorHandler, READY, serializeError } from './protocol.ts';
+import { installErrorHandler } from './protocol.ts';
 import type { FromWorker, StreamRequest, ToWorker, WorkerApi } from './protocol.ts';
+import { READY, serializeError } from './messages.ts';
 
 /** The worker's script: one engine, its calls and its streams. */
 

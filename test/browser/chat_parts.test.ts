@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { WebMlaError } from '../../src/index.ts';
-import type { LoadProgress } from '../../src/index.ts';
+import type { LoadProgress, LoadStage } from '../../src/index.ts';
 import { beginConversation, userMessage } from '../../src/demo/chat/conversation.ts';
 import type { AssistantMessage, Conversation } from '../../src/demo/chat/conversation.ts';
 import { parseConversation } from '../../src/demo/chat/conversation_record.ts';
@@ -96,6 +96,24 @@ test('progress never goes back, whatever files and layers report', () => {
     'read',
     'upload',
     'warm up',
+  ]);
+});
+
+test('progress of compressing: calibrated and converted before anything is uploaded', () => {
+  const tracker = new LoadTracker('mla', true);
+  const step = (stage: LoadStage, loaded: number): string => {
+    tracker.take({ stage, loaded, total: 4, unit: 'layers' });
+    return tracker.view.value.detail;
+  };
+  expect(step('calibrate', 1.5)).toBe('Calibrating, layer 1 of 4');
+  expect(step('convert', 4)).toBe('Converting, layer 4 of 4');
+  expect(step('upload', 1)).toBe('Uploading layer 1 of 4');
+  expect(tracker.view.value.stages.map(({ stage, done }) => [stage, done])).toEqual([
+    ['read', 1],
+    ['calibrate', 1],
+    ['convert', 1],
+    ['upload', 0.25],
+    ['warm up', 0],
   ]);
 });
 

@@ -99,7 +99,10 @@ describe('the packed package', () => {
     for (const name of [
       'lib/index.js',
       'lib/worker.js',
+      'lib/convert_worker.js',
       'lib/layer_worker.js',
+      'lib/calibration_text.js',
+      'lib/calibration_text.md',
       'lib/node_layer_worker.js',
       'lib/node.js',
       'lib/cli.js',

@@ -27,7 +27,11 @@ describe('errors', () => {
       ['--model', FIXTURE, '--prompt-ids', '1', '--context-length', '65'],
       'bad_request',
     ],
-    ['what is not there yet', ['--model', FIXTURE, '--prompt-ids', '1', '--kv-budget', '0.5'], 'unsupported'],
+    [
+      'nothing to calibrate on without a tokenizer',
+      ['--model', FIXTURE, '--prompt-ids', '1', '--kv-budget', '0.5'],
+      'missing_file',
+    ],
     ['messages that are no JSON', ['--model', EMBEDDED, '--messages', CLI], 'bad_file'],
   ])('%s: exit code 1 and a typed error', async (_, args, code) => {
     const got = await failure('generate', ...args);
@@ -54,6 +58,10 @@ describe('errors', () => {
     ['no prompt', ['generate', '--model', FIXTURE]],
     ['two prompts', ['generate', '--model', FIXTURE, '--prompt', 'a', '--prompt-ids', '1']],
     ['a number that is none', ['generate', '--model', FIXTURE, '--prompt-ids', '1', '--max-tokens', 'many']],
+    [
+      'a method without its budget',
+      ['generate', '--model', FIXTURE, '--prompt-ids', '1', '--method', 'webmla'],
+    ],
     ['a choice that is none', ['generate', '--model', FIXTURE, '--prompt-ids', '1', '--weights', 'q3']],
   ])('%s: exit code 2', async (_, args) => {
     expect((await webmla(...args)).code).toBe(2);

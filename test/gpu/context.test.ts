@@ -130,7 +130,7 @@ describe('life and death', () => {
     [
       'a method that is not there',
       { model: EMBEDDED, attention: { form: 'mla', method: 'magic' } },
-      'unsupported',
+      'bad_request',
     ],
   ])('%s is a typed error', async (_, options, code) => {
     await expect(createEngine(options as { model: string })).rejects.toMatchObject({ code });

@@ -106,7 +106,7 @@ describe('webmla', () => {
     const { layers } = await readStatistics(memorySource(new Uint8Array(readFileSync(path)), path));
     const again = await convert({ ...REUSE, kvBudget: 0.5 }, { rows: [], refitRows: 0, statistics: layers });
     const third = await convert({ ...REUSE, kvBudget: 0.5 }, { rows: [], refitRows: 0, statistics: layers });
-    expect(bytesOf(third)).toEqual(bytesOf(again));
+    expect(await bytesOf(third)).toEqual(await bytesOf(again));
     // Saved in f32: the same but for that rounding.
     expect(again.latent).toEqual(first.latent);
   });
@@ -154,8 +154,8 @@ function whole(form: MethodChoice['form']): Partial<MethodChoice> {
   return { ...widths, kv_lora_rank: form === 'recon' ? 32 : 16 };
 }
 
-function bytesOf({ files }: ConvertedModel): Buffer {
-  return Buffer.concat((files.get('model.safetensors') ?? []).map((part) => Buffer.from(part)));
+async function bytesOf({ files }: ConvertedModel): Promise<Buffer> {
+  return Buffer.from(await new Blob([...(files.get('model.safetensors') ?? [])]).arrayBuffer());
 }
 
 describe('what cannot be', () => {
@@ -194,11 +194,15 @@ describe('what cannot be', () => {
     const wrong = async (...args: string[]): Promise<number | null> =>
       (await failure('convert', '--model', FIXTURE, '--out', out, ...args)).code;
     expect(await wrong('--method', 'webmla')).toBe(2);
-    expect(await wrong('--kv-budget', '0.5')).toBe(2);
     expect(await wrong('--method', 'exact', '--kv-budget', '0.5')).toBe(2);
     expect(await wrong('--method', 'exact', '--refine-steps', '2')).toBe(2);
     expect(await wrong('--kv-budget', '0.5', '--refine-steps', '1.5')).toBe(2);
     expect(await wrong('--method', 'transmla', '--form', 'recon', '--kv-budget', '0.5')).toBe(2);
+    const noText = await failure('convert', '--model', FIXTURE, '--out', out, '--kv-budget', '0.5');
+    expect(noText).toMatchObject({
+      code: 1,
+      error: { code: 'missing_file', message: expect.stringContaining('tokenizer') },
+    });
     const missing = await failure(
       ...['convert', '--model', FIXTURE, '--out', out, '--kv-budget', '0.5', '--token-rows', '/nowhere.npy'],
     );

@@ -97,7 +97,7 @@ export class Chat {
 
   setAttention(attention: AttentionForm): void {
     const { choice, options } = this.request();
-    this.load(this.#request(choice, { ...options, attention }));
+    this.load(this.#request(choice, { ...options, attention, kvBudget: null }));
   }
 
   /** By a person's hand: it is what the page opens with next time. */
@@ -193,7 +193,7 @@ export class Chat {
   #firstOptions(): LoadOptions {
     const { attention, auto } = this.address;
     const options = auto ? DEFAULT_LOAD_OPTIONS : preferences.loadOptions.value;
-    return attention === null ? options : { ...options, attention };
+    return attention === null ? options : { ...options, attention, kvBudget: null };
   }
 
   #request(choice: ModelChoice, options: LoadOptions): LoadRequest {

@@ -2,11 +2,11 @@ import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { WeightChoice } from '../../index.ts';
 import { oneOf } from '../plain_data.ts';
-import { count } from '../quantities.ts';
+import { count, percent } from '../quantities.ts';
 import { AttentionSwitch } from '../attention_switch.tsx';
 import { useChat } from './chat_context.ts';
 import { CACHE_DTYPES, CACHE_NAMES, MLA_EXPLAINED } from '../forms.ts';
-import { sameOptions, WEIGHT_CHOICES } from './load_options.ts';
+import { DEFAULT_BUDGET, sameOptions, WEIGHT_CHOICES } from './load_options.ts';
 
 const WEIGHT_NAMES: Readonly<Record<WeightChoice, string>> = {
   'as-is': 'As in the file',
@@ -21,7 +21,7 @@ export function LoadingForm(): ComponentChildren {
   const chat = useChat();
   const request = chat.request();
   const draft = useSignal(request.options);
-  const { attention, weights, cacheDtype, contextLength } = draft.value;
+  const { attention, kvBudget, weights, cacheDtype, contextLength } = draft.value;
   const state = chat.session.state.value;
   const chosen = state.kind === 'ready' ? count(state.info.contextLength) : 'automatic';
   const changed = !sameOptions(draft.value, request.options);
@@ -41,11 +41,40 @@ export function LoadingForm(): ComponentChildren {
         <AttentionSwitch
           value={attention}
           onChange={(form) => {
-            draft.value = { ...draft.value, attention: form };
+            draft.value = { ...draft.value, attention: form, kvBudget: null };
+          }}
+          compressed={{
+            chosen: kvBudget !== null,
+            onChoose: () => {
+              draft.value = { ...draft.value, attention: 'mla', kvBudget: DEFAULT_BUDGET };
+            },
           }}
         />
         <p class="faint">{MLA_EXPLAINED}</p>
       </div>
+      {kvBudget !== null && (
+        <div class="setting">
+          <label for="kv-budget">Cache budget: {percent(kvBudget)}</label>
+          <input
+            id="kv-budget"
+            type="range"
+            class="slider"
+            style={{ '--share': (kvBudget - 0.1) / 0.9 }}
+            min={10}
+            max={100}
+            step={5}
+            aria-describedby="budget-about"
+            value={Math.round(100 * kvBudget)}
+            onInput={({ currentTarget }) => {
+              draft.value = { ...draft.value, kvBudget: currentTarget.valueAsNumber / 100 };
+            }}
+          />
+          <p id="budget-about" class="faint">
+            Of the bytes that GQA keeps in 16 bits. The model is calibrated on a text of this page and
+            converted when it is loaded; the calibration is kept on this device for another budget.
+          </p>
+        </div>
+      )}
       <div class="setting">
         <label for="context-length">Context length</label>
         <input

@@ -36,7 +36,8 @@ export class ModelSession {
   async load(request: LoadRequest): Promise<void> {
     this.#drop();
     const controller = new AbortController();
-    const tracker = new LoadTracker(request.options.attention);
+    const { attention, kvBudget } = request.options;
+    const tracker = new LoadTracker(attention, kvBudget !== null);
     this.#controller = controller;
     this.state.value = { kind: 'loading', request, tracker };
     const loading = open(request, tracker, controller.signal);
@@ -106,7 +107,7 @@ async function open(
   await Promise.resolve();
   return createEngine({
     model: sourceOf(choice),
-    attention: options.attention,
+    attention: options.kvBudget === null ? options.attention : { form: 'mla', kvBudget: options.kvBudget },
     weights: options.weights,
     cacheDtype: options.cacheDtype,
     ...(options.contextLength !== null && { contextLength: options.contextLength }),

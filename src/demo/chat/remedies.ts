@@ -27,10 +27,11 @@ export function remediesFor(error: WebMlaError, request: LoadRequest): readonly 
     case 'device_lost':
       return [again('Reload the model'), ...smaller(request)];
     case 'bad_request':
-      return [...corrected(error, request), ...elsewhere];
+      return [...corrected(error, request), ...uncompressed(request), ...elsewhere];
     case 'unsupported':
-      return [...asMla(error, request), ...elsewhere];
+      return [...asMla(error, request), ...uncompressed(request), ...elsewhere];
     case 'missing_file':
+      return [...uncompressed(request), ...elsewhere];
     case 'bad_file':
     case 'bad_tensor':
       return elsewhere;
@@ -71,6 +72,15 @@ function asMla({ details }: WebMlaError, request: LoadRequest): Remedy[] {
   if (details['attention'] !== 'mla') return [];
   return [
     { label: 'Load it as MLA', load: { ...request, options: { ...request.options, attention: 'mla' } } },
+  ];
+}
+
+/** What stops a conversion need not stop the model. */
+function uncompressed(request: LoadRequest): Remedy[] {
+  const { options } = request;
+  if (options.kvBudget === null) return [];
+  return [
+    { label: 'Load it without compressing', load: { ...request, options: { ...options, kvBudget: null } } },
   ];
 }
 

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { Icon } from '../icons.tsx';
 import { AttentionSwitch } from '../attention_switch.tsx';
+import { percent } from '../quantities.ts';
 import { useChat } from './chat_context.ts';
 import { keyOf, labelOf } from './model_choice.ts';
 import { wideScreen } from './wide_screen.ts';
@@ -12,6 +13,7 @@ export function TopBar(): ComponentChildren {
   const wide = wideScreen.value;
   const state = chat.session.state.value;
   const converted = state.kind === 'ready' ? state.info.converted : null;
+  const { kvBudget } = options;
   return (
     <header class="top-bar">
       {!wide && (
@@ -43,6 +45,8 @@ export function TopBar(): ComponentChildren {
           <span class="model-form">
             MLA, {converted.method} {converted.form}
           </span>
+        ) : kvBudget !== null ? (
+          <span class="model-form">MLA, {percent(kvBudget)} of the cache</span>
         ) : (
           <AttentionSwitch value={options.attention} onChange={(attention) => chat.setAttention(attention)} />
         ))}

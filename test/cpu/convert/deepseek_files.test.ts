@@ -42,7 +42,8 @@ async function filesOf(
   return {
     names: [...files.keys()],
     bytes: cachedBytes(latent),
-    json: (name) => JSON.parse((files.get(name) ?? []).join('')),
+    json: (name) =>
+      JSON.parse((files.get(name) ?? []).map((part) => (typeof part === 'string' ? part : '')).join('')),
   };
 }
 

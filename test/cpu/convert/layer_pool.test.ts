@@ -63,16 +63,16 @@ async function convertTiny(
 test('layers of threads are those of this thread, bit for bit and in order', async () => {
   const want = await convertTiny(null);
   expect(want.map(({ index }) => index)).toEqual(want.map((_, i) => i));
-  for (const cores of [2, 4]) expect(await convertTiny(layerThreads(script, cores))).toEqual(want);
+  for (const cores of [2, 4]) expect(await convertTiny(layerThreads([script], cores))).toEqual(want);
   // Nothing that was sent has been taken away from here.
   expect(await convertTiny(null)).toEqual(want);
 });
 
 test('without the script, or with threads that die, this thread makes the layers', async () => {
-  expect(layerThreads(join(folder, 'nothing.js'))).toBeNull();
+  expect(layerThreads([join(folder, 'nothing.js')])).toBeNull();
   const want = await convertTiny(null);
   const broken = fileURLToPath(new URL('../../fixtures/llama_bias/config.json', import.meta.url));
-  expect(await convertTiny(layerThreads(broken, 3))).toEqual(want);
+  expect(await convertTiny(layerThreads([broken], 3))).toEqual(want);
 });
 
 test('errors of a thread keep their code', async () => {

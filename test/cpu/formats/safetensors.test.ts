@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { memorySource } from '../../../src/formats/byte_source.ts';
 import { readSafetensors } from '../../../src/formats/safetensors.ts';
 import { writeSafetensors } from '../../../src/formats/safetensors_writer.ts';
+import type { TensorToWrite } from '../../../src/formats/safetensors_writer.ts';
 import { readBytes } from '../../../src/formats/tensor_data.ts';
 import { joined } from './memory_files.ts';
 import { errorOf } from './typed_error.ts';
@@ -42,7 +43,8 @@ describe('writing and reading', () => {
   });
 
   test('no tensors, no metadata', async () => {
-    const { tensors, metadata } = await read(joined(writeSafetensors([])));
+    const none: TensorToWrite[] = [];
+    const { tensors, metadata } = await read(joined(writeSafetensors(none)));
     expect(tensors).toEqual([]);
     expect({ ...metadata }).toEqual({});
   });
