@@ -28,7 +28,11 @@ export interface MethodChoice extends Budget {
  * Values of a row that a budget pays for, a multiple of 4.
  * @throws WebMlaError `bad_request` for a budget that no row fits into
  */
-export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: CacheFormat): number {
+export function rowWidth(
+  { width }: Pick<AttentionShape, 'width'>,
+  budget: number,
+  cacheDtype: CacheFormat,
+): number {
   if (!(budget > 0 && budget <= 1)) {
     throw new WebMlaError('bad_request', `kvBudget: expected a number above 0, at most 1, got ${budget}`);
   }
@@ -49,7 +53,7 @@ export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: 
 }
 
 /** Bytes of a row in the worse of two cases: one region, or two that both end in a short group. */
-function widestRow(row_dim: number, cacheDtype: CacheFormat): number {
+export function widestRow(row_dim: number, cacheDtype: CacheFormat): number {
   const bytes = (split_dim: number): number =>
     cacheBytesPerToken({ groups: 1, row_dim, split_dim }, cacheDtype);
   return Math.max(bytes(row_dim), bytes(Math.max(4, row_dim - 4)));

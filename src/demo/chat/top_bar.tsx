@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { Icon } from '../icons.tsx';
 import { AttentionSwitch } from '../attention_switch.tsx';
 import { useChat } from './chat_context.ts';
-import { keyOf, labelOf } from './model_choice.ts';
+import { keyOf, labelOf } from '../model_choice.ts';
 import { wideScreen } from './wide_screen.ts';
 
 export function TopBar(): ComponentChildren {
