@@ -142,6 +142,37 @@ await picture('bench-light', { viewport: { width: 1280, height: 1240 } }, async 
   }
 });
 
+/** The page that converts, with two budgets behind it. */
+async function convertTwice(page) {
+  await page.goto(`${url}convert.html?calibrationTokens=512&kvBudget=0.75`);
+  const convert = page.getByRole('button', { name: 'Convert', exact: true });
+  await convert.click();
+  await page.getByRole('button', { name: 'Remove reuse, 75 %, f16' }).waitFor();
+  await page.getByRole('slider', { name: 'Budget' }).fill('0.5');
+  await convert.click();
+}
+
+await picture('convert-light', { viewport: { width: 1280, height: 1800 } }, async (page) => {
+  await convertTwice(page);
+  await page.getByRole('button', { name: 'Remove reuse, 50 %, f16' }).waitFor();
+  await page.getByRole('heading', { name: 'Make a model' }).scrollIntoViewIfNeeded();
+});
+
+await picture(
+  'convert-running-dark',
+  { colorScheme: 'dark', viewport: { width: 1440, height: 900 } },
+  async (page) => {
+    await convertTwice(page);
+    await page.getByText(/^Converting layer [4-9] of/).waitFor();
+  },
+);
+
+await picture('convert-phone', { ...PHONE, colorScheme: 'dark' }, async (page) => {
+  await convertTwice(page);
+  await page.getByRole('button', { name: 'Remove reuse, 50 %, f16' }).waitFor();
+  await page.getByRole('heading', { name: 'What a budget costs' }).scrollIntoViewIfNeeded();
+});
+
 // All kernels take minutes here.
 const verifyDark = { colorScheme: 'dark', viewport: { width: 1280, height: 1160 } };
 await picture('verify-dark', verifyDark, async (page) => {

@@ -24,6 +24,8 @@ export interface CurvePoint {
 /** Budgets at which layers are really made. Between them the spectrum says what another rank would keep. */
 const PROBES = [0.15, 0.4, 0.75];
 const STEP = 4;
+/** The narrowest row that a budget may ask for (convert/budget.ts). */
+const LEAST_ROW = 8;
 
 /**
  * Makes every layer at a few budgets, and draws the curve from their spectra: with its number of rope pairs each tells the error
@@ -38,7 +40,9 @@ export async function budgetCurve(
 ): Promise<BudgetCurve> {
   const probes: LayerReport[][] = [];
   const layers = config.num_hidden_layers;
-  for (const [at, kvBudget] of PROBES.entries()) {
+  const widest = 2 * config.num_key_value_heads * config.head_dim;
+  for (const [at, budget] of PROBES.entries()) {
+    const kvBudget = Math.max(budget, LEAST_ROW / widest);
     const choice: MethodChoice = {
       method: 'webmla',
       form,
@@ -54,19 +58,21 @@ export async function budgetCurve(
     }
     probes.push(reports);
   }
-  const widest = 2 * config.num_key_value_heads * config.head_dim;
   return { form, points: curveOf(probes, form, widest) };
 }
 
+/** What is asked of a layer's report. */
+export type Probe = Pick<LayerReport, 'spectrum' | 'predictedError' | 'ropePairs'>;
+
 /** @param probes reports of all layers, at each budget; @param widest values that GQA caches */
 export function curveOf(
-  probes: readonly (readonly LayerReport[])[],
+  probes: readonly (readonly Probe[])[],
   form: LatentForm,
   widest: number,
 ): CurvePoint[] {
   const errors = probes.map((reports) => reports.map((report) => errorsByRank(report)));
   const points: CurvePoint[] = [];
-  for (let row_dim = 2 * STEP; row_dim <= widest; row_dim += STEP) {
+  for (let row_dim = LEAST_ROW; row_dim <= widest; row_dim += STEP) {
     const shares = (probes[0] ?? []).map((_, layer) => {
       const possible = probes.map((reports, probe) => {
         const pairs = reports[layer]?.ropePairs.length ?? 0;
@@ -85,7 +91,7 @@ export function curveOf(
 }
 
 /** Expected squared error of a layer with its own rope pairs, at any rank. */
-function errorsByRank({ spectrum, predictedError }: LayerReport): (rank: number) => number {
+function errorsByRank({ spectrum, predictedError }: Probe): (rank: number) => number {
   const values = [...(spectrum?.kept ?? []), ...(spectrum?.dropped ?? [])];
   // What the pairs that are not rotated cost, at every rank the same.
   const dropped = (spectrum?.dropped ?? []).reduce((sum, value) => sum + value, 0);

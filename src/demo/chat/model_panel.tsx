@@ -6,6 +6,7 @@ import { useChat } from './chat_context.ts';
 import { EMBEDDED_MODEL } from '../embedded_model.ts';
 import { addressChoice, EMBEDDED, keyOf, labelOf, localChoice, sameModel } from '../model_choice.ts';
 import type { ModelChoice, ModelKey } from '../model_choice.ts';
+import { MadeModels } from './made_models.tsx';
 import { ModelFacts } from './model_facts.tsx';
 import { forgetModel, preferences } from './preferences.ts';
 import { StoredFiles } from './stored_files.tsx';
@@ -49,6 +50,7 @@ export function ModelPanel(): ComponentChildren {
           ))}
         </section>
       )}
+      <MadeModels />
       <StoredFiles />
     </div>
   );

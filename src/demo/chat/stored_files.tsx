@@ -84,7 +84,7 @@ interface DeleteButtonProps {
 }
 
 /** Asks once more before it deletes: what is gone has to be downloaded again. */
-function DeleteButton({ name, size, onDelete }: DeleteButtonProps): ComponentChildren {
+export function DeleteButton({ name, size, onDelete }: DeleteButtonProps): ComponentChildren {
   const asking = useSignal(false);
   if (!asking.value) {
     return (
