@@ -12,8 +12,10 @@ export interface TextSplit {
 
 const LONGEST_ROW = 1024;
 const SHORTEST_ROW = 64;
+/** Rows of a text that fills few: fewer and longer ones would leave too little on one of the two sides. */
+const LEAST_ROWS = 5;
 /** One row in so many is held back. */
-const HELD_OUT = 8;
+const HELD_OUT = 9;
 
 /**
  * @param tokens to calibrate on, at most
@@ -21,22 +23,20 @@ const HELD_OUT = 8;
  * @throws WebMlaError `bad_request` for a text that is too short for a row of either kind
  */
 export function splitText(tokenizer: Tokenizer, text: string, tokens: number, longest: number): TextSplit {
-  // Four rows at least, if the model allows: statistics of one long row know one subject.
-  const wanted = Math.min(LONGEST_ROW, Math.max(SHORTEST_ROW, Math.floor(tokens / 4)));
-  const rowTokens = Math.min(longest, wanted);
+  const found = tokenizer.encode(text, { specialTokens: 'plain', addSpecialTokens: false }).length;
+  // Several rows, if the model allows: statistics of one long row know one subject.
+  const wanted = Math.floor(Math.min(LONGEST_ROW, tokens / 4, found / LEAST_ROWS));
+  const rowTokens = Math.min(longest, Math.max(SHORTEST_ROW, wanted));
   const most = Math.max(1, Math.floor(tokens / rowTokens));
-  const heldOut = Math.ceil(most / HELD_OUT);
-  const { windows } =
-    text.trim() === '' ? { windows: [] } : textWindows(tokenizer, text, rowTokens, undefined);
+  const all = most + Math.ceil(most / (HELD_OUT - 1));
+  const { windows } = found < 2 ? { windows: [] } : textWindows(tokenizer, text, rowTokens, undefined, all);
   if (windows.length < 2) {
-    const found = windows.reduce((sum, { length }) => sum + length, 0);
     throw new WebMlaError(
       'bad_request',
       `text: expected at least two rows of ${rowTokens} tokens (one to calibrate on, one to measure with), got ${found} tokens`,
-      'Give a longer text, or calibrate on fewer tokens: rows are then shorter.',
+      'Give a longer text: what is seen of a model in a few words says little.',
     );
   }
-  const used = windows.slice(0, most + heldOut);
-  const split = Math.min(most, Math.max(1, used.length - heldOut));
-  return { rows: used.slice(0, split), heldOut: used.slice(split), rowTokens };
+  const split = windows.length - Math.max(1, Math.round(windows.length / HELD_OUT));
+  return { rows: windows.slice(0, split), heldOut: windows.slice(split), rowTokens };
 }

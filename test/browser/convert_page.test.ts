@@ -90,7 +90,6 @@ test.each([
   ['kvBudget=7', 'bad_request', /^kvBudget: expected a number above 0, at most 1, got "7"$/],
   ['form=loose', 'bad_request', /^form: expected one of reuse, recon, strict, got "loose"$/],
   ['model=./models/nothing/', 'missing_file', /expected config.json/],
-  ['calibrationTokens=90000', 'bad_request', /^text: expected at least two rows of 1024 tokens/],
 ])('?auto=1&%s says what is wrong', async (query, code, message) => {
   const driver = await ChatDriver.open(browser, site.url, { allowNotFound: true });
   await driver.goto(`convert.html?auto=1&${query}`);

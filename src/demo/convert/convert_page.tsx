@@ -55,7 +55,7 @@ async function takeDrop(session: ConvertSession, data: DataTransfer): Promise<vo
   const files = [...data.files];
   const [choice, material] = await Promise.all([choiceFromDrop(data), materialFrom(files).catch(() => null)]);
   if (material) session.material.value = material;
-  else if (choice) session.choose(choice);
+  else if (choice) void session.choose(choice);
 }
 
 function Status({ session }: { session: ConvertSession }): ComponentChildren {

@@ -68,6 +68,7 @@ export class ConvertSession {
     () => new Worker(new URL('./convert_worker.ts', import.meta.url), { type: 'module' }),
   );
   #cancel: AbortController | null = null;
+  #running: Promise<void> = Promise.resolve();
   #modelKey = 0;
   #lastId = 0;
 
@@ -117,9 +118,13 @@ export class ConvertSession {
     this.#stored.value = this.settings.value;
   }
 
-  /** Another model: what is known of the last one goes. */
-  choose(model: ModelChoice): void {
-    if (this.#cancel) return;
+  /** Another model: what is known of the last one goes. Not while there is work on it. */
+  async choose(model: ModelChoice): Promise<void> {
+    const state = this.state.peek();
+    if (state.kind === 'running' && state.goal !== 'open') {
+      this.spoken.value = 'Cancel first: another model is being converted.';
+      return;
+    }
     this.#modelKey++;
     batch(() => {
       this.model.value = model;
@@ -128,12 +133,21 @@ export class ConvertSession {
       this.curve.value = null;
       if (this.material.value.kind === 'statistics') this.material.value = { kind: 'default' };
     });
-    void this.run('open');
+    // One that is still being read is of no interest any more.
+    this.#cancel?.abort();
+    await this.#running;
+    if (model === this.model.peek()) await this.run('open');
   }
 
   /** @param predict draws the curve of predicted errors, too */
   async run(goal: Goal, predict = true): Promise<void> {
-    if (this.#cancel || device.peek().kind !== 'found') return;
+    if (this.#cancel) return;
+    this.#running = this.#run(goal, predict);
+    await this.#running;
+  }
+
+  async #run(goal: Goal, predict: boolean): Promise<void> {
+    if (device.peek().kind !== 'found') return;
     const wrong = goal === 'open' ? null : (formFailure(this.settings.peek()) ?? this.#materialFailure());
     if (wrong) {
       this.state.value = { kind: 'failed', goal, failure: wrong };

@@ -37,7 +37,7 @@ export function ModelFields({ session }: { session: ConvertSession }): Component
               checked={kind.value === one.kind}
               onChange={() => {
                 kind.value = one.kind;
-                if (one.kind === 'embedded') session.choose(EMBEDDED);
+                if (one.kind === 'embedded') void session.choose(EMBEDDED);
               }}
             />
             {one.name}
@@ -90,7 +90,7 @@ function AddressField({ session, disabled }: FieldProps): ComponentChildren {
       class="stacked"
       onSubmit={(event) => {
         event.preventDefault();
-        if (address.value.trim() !== '') session.choose(addressChoice(address.value));
+        if (address.value.trim() !== '') void session.choose(addressChoice(address.value));
       }}
     >
       <label for="model-address">Hub id or address</label>
@@ -125,7 +125,7 @@ function AddressField({ session, disabled }: FieldProps): ComponentChildren {
               disabled={disabled}
               onClick={() => {
                 address.value = one.address;
-                session.choose(addressChoice(one.address));
+                void session.choose(addressChoice(one.address));
               }}
             >
               {one.name}
@@ -162,7 +162,7 @@ function FileButtons({ session, disabled }: FieldProps): ComponentChildren {
     const files = [...(currentTarget.files ?? [])];
     // The same files may be chosen again.
     currentTarget.value = '';
-    if (files.length > 0) session.choose(localChoice(files));
+    if (files.length > 0) void session.choose(localChoice(files));
   };
   return (
     <div class="stacked">
