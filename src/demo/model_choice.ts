@@ -71,6 +71,13 @@ export function labelOf(key: ModelKey): string {
   return key.address.startsWith(MADE) ? key.address.slice(MADE.length) : lastPart(key.address);
 }
 
+/** Where it is, in words. */
+export function placeOf(key: ModelKey): string {
+  if (key.kind === 'embedded') return 'On this page';
+  if (key.kind === 'local') return 'From this device; has to be chosen again';
+  return key.address.startsWith(MADE) ? 'Converted on this device' : key.address;
+}
+
 /** @returns null when it is none */
 export function parseKey(stored: unknown): ModelKey | null {
   const { kind, address, name } = fieldsOf(stored);

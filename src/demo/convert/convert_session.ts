@@ -185,6 +185,8 @@ export class ConvertSession {
           this.subject.value = progress.subject;
           break;
         case 'calibration':
+          // A curve of other statistics says nothing any more.
+          if (this.calibration.peek()?.of !== of) this.curve.value = null;
           this.calibration.value = { ...progress.calibration, of };
           break;
         case 'curve':

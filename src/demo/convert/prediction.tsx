@@ -19,15 +19,16 @@ export function Prediction({ session }: { session: ConvertSession }): ComponentC
   const subject = session.subject.value;
   const { form, method, cacheDtype } = session.settings.value;
   const plan = session.plan.value;
-  if (!curve || !subject || !session.calibrated.value || method !== 'webmla') return null;
-  const busy = session.state.value.kind === 'running';
-  if (curve.form !== form) {
+  if (!subject || !session.calibrated.value || method !== 'webmla') return null;
+  if (curve?.form !== form) {
+    // It may be on its way.
+    if (session.state.value.kind === 'running') return null;
     return (
       <section aria-labelledby="prediction-title">
         <Head />
         <p class="faint">
-          This was predicted for the form {curve.form}.{' '}
-          <button type="button" class="link" disabled={busy} onClick={() => void session.run('calibrate')}>
+          {curve ? `This was predicted for the form ${curve.form}. ` : 'This was not predicted yet. '}
+          <button type="button" class="link" onClick={() => void session.run('calibrate')}>
             Predict it for {form}
           </button>
         </p>
