@@ -1,9 +1,8 @@
 import type { LatentForm } from '../core/layers.ts';
 import { spectrumOf } from './latent_maps.ts';
 import type { LatentMaps, MethodOutcome } from './latent_maps.ts';
-import { solvePositive } from './linalg/cholesky.ts';
+import { solveDamped } from './linalg/cholesky.ts';
 import {
-  addDiagonal,
   apply,
   besideColumns,
   combine,
@@ -72,7 +71,7 @@ function targets(problem: WebmlaProblem, pairs: readonly PairCandidate[], form: 
   const ropeCovariance = congruence(rope, covariance);
   const across = multiplyTransposed(rope, seen);
   const damping = REGRESSION_DAMPING * meanDiagonal(ropeCovariance) || 1;
-  const solved = solvePositive(addDiagonal(ropeCovariance, damping), across);
+  const solved = solveDamped(ropeCovariance, across, damping);
   const regression = transpose(solved);
   // (T - B Rr) C (T - B Rr)ᵀ without a product of full width: B is thin.
   const half = combine(1, across, -0.5, multiply(ropeCovariance, solved));

@@ -7,8 +7,6 @@ import type { ChatSite } from './chat_site.ts';
 
 /** convert.html as it is built, with as little calibration as shows that it works. */
 
-const LITTLE = 'calibrationTokens=256&refit=off';
-
 let site: ChatSite;
 let browser: Browser;
 
@@ -28,10 +26,10 @@ async function resultOf(page: Page): Promise<unknown> {
   return page.evaluate(() => Reflect.get(globalThis, '__result'));
 }
 
-test('?auto=1 converts, and the result is downloaded, chatted with, and not converted again', async () => {
+test('?auto=1 converts; budgets are predicted, the result is downloaded, chatted with, and not converted again', async () => {
   const driver = await ChatDriver.open(browser, site.url);
   const { page } = driver;
-  await driver.goto(`convert.html?auto=1&calibrationTokens=256&kvBudget=0.75`);
+  await driver.goto(`convert.html?auto=1&calibrationTokens=64&refit=off&kvBudget=0.75`);
   const result = await resultOf(page);
   const number = expect.any(Number);
   // As outside checks read it.
@@ -44,7 +42,7 @@ test('?auto=1 converts, and the result is downloaded, chatted with, and not conv
   expect(result).toMatchObject({
     form: 'reuse',
     cacheDtype: 'f16',
-    calibrationTokens: 256,
+    calibrationTokens: 64,
     timings: { calibrateMs: number, convertMs: number, algebraMs: number, evaluateMs: number },
     stages: [
       { stage: 'read', ms: number, gpuBytes: 0 },
@@ -60,13 +58,33 @@ test('?auto=1 converts, and the result is downloaded, chatted with, and not conv
   // Measured on what calibration did not see: worse than the original, but the same model.
   expect(quality.tokens).toBe(63);
   expect(quality.rise).toBeCloseTo(Math.log(quality.perplexity / quality.originalPerplexity), 6);
-  expect(quality.rise).toBeGreaterThan(-0.05);
-  expect(quality.rise).toBeLessThan(0.5);
+  expect(quality.rise).toBeGreaterThan(-0.1);
+  expect(quality.rise).toBeLessThan(1);
 
   // The same on the page, for people.
   expect(await page.getByRole('img', { name: /^Eigenvalues of layer 0/ }).isVisible()).toBe(true);
   expect(await page.getByRole('row', { name: /^Converted 6.91 kB −25 %/ }).isVisible()).toBe(true);
   expect(await page.getByRole('row', { name: /^11 / }).isVisible()).toBe(true);
+
+  // Statistics are there: what other budgets would cost is predicted without calibrating again.
+  await page.getByText('Calibrated on 64 tokens').waitFor(PATIENCE);
+  await driver.button('Predict it for reuse').click();
+  const plot = page.getByRole('img', { name: /^Predicted error by bytes/ });
+  await plot.waitFor(PATIENCE);
+  const at = async (): Promise<string> => (await plot.getAttribute('aria-label')) ?? '';
+  const before = await at();
+  const slider = page.getByRole('slider', { name: 'Budget' });
+  await slider.focus();
+  await page.keyboard.press('Home');
+  await expect.poll(at).not.toBe(before);
+  expect(await slider.getAttribute('aria-valuetext')).toBe('864 B a token, 9.4 % of GQA in f16');
+
+  // Cancelled in the middle, nothing is lost.
+  await driver.button('Convert').click();
+  await page.getByText(/^Converting layer/).waitFor(PATIENCE);
+  await page.keyboard.press('Escape');
+  await page.getByRole('alert').getByText('The calibration is kept.').waitFor(PATIENCE);
+
   await page.getByText('Download,').click();
   const downloading = page.waitForEvent('download');
   await page.getByRole('link', { name: 'config.json', exact: true }).click();
@@ -98,10 +116,10 @@ test.each([
   await driver.close();
 });
 
-test('a person makes mistakes, cancels, keeps the calibration, and looks at budgets', async () => {
+test('a person makes mistakes', async () => {
   const driver = await ChatDriver.open(browser, site.url);
   const { page } = driver;
-  await driver.goto(`convert.html?${LITTLE}`);
+  await driver.goto('convert.html?calibrationTokens=64');
   await page.getByText('12 layers, 6 heads in 3 KV heads of 64').waitFor(PATIENCE);
 
   await page.getByRole('radio', { name: 'Your text' }).check();
@@ -117,23 +135,11 @@ test('a person makes mistakes, cancels, keeps the calibration, and looks at budg
   await driver.button('Convert').click();
   await page.getByRole('alert').getByText('bad_file').waitFor(PATIENCE);
 
-  await page.getByRole('radio', { name: 'Our text' }).check();
-  await driver.button('Calibrate and predict only').click();
-  await page.getByRole('progressbar', { name: 'Calibrating' }).waitFor(PATIENCE);
-  await page.keyboard.press('Escape');
-  await page.getByRole('alert').getByText('Cancelled').waitFor(PATIENCE);
-
-  await driver.button('Calibrate and predict only').click();
-  const plot = page.getByRole('img', { name: /^Predicted error by bytes/ });
-  await plot.waitFor(PATIENCE);
-  await page.getByText('Calibrated on 256 tokens').waitFor(PATIENCE);
-  await page.getByText('of what attention gives out is lost').waitFor();
-  const slider = page.getByRole('slider', { name: 'Budget' });
-  const at = async (): Promise<string> => (await plot.getAttribute('aria-label')) ?? '';
-  const before = await at();
-  await slider.focus();
-  await page.keyboard.press('Home');
-  await expect.poll(at).not.toBe(before);
-  expect(await slider.getAttribute('aria-valuetext')).toMatch(/^864 B a token, 9.4 % of GQA in f16$/);
+  await page.getByRole('radio', { name: 'Our text', exact: true }).check();
+  await page.getByText('Exact widths').click();
+  await page.getByRole('textbox', { name: 'kv_lora_rank' }).fill('many');
+  await page.getByText('The widths make no sense for this model.').waitFor();
+  await driver.button('Convert').click();
+  await page.getByRole('alert').getByText('expected a whole number, got "many"').waitFor();
   await driver.close();
 });

@@ -81,7 +81,7 @@ export function MaterialFields({ session }: { session: ConvertSession }): Compon
       ) : (
         <button
           type="button"
-          class="button button-plain button-small"
+          class="link"
           disabled={session.state.value.kind === 'running' || session.subject.value === null}
           onClick={() => void session.run('calibrate')}
         >

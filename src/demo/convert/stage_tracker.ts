@@ -51,7 +51,7 @@ export class StageTracker {
   readonly #stages: readonly Stage[];
   readonly #done = new Map<Stage, number>();
   readonly #clock: () => number;
-  #now: { readonly stage: Stage; readonly since: number } | null = null;
+  #now: { readonly stage: Stage; readonly since: number; readonly from: number } | null = null;
   #detail = 'Starting';
 
   constructor(stages: readonly Stage[], clock: () => number = () => performance.now()) {
@@ -61,9 +61,11 @@ export class StageTracker {
 
   take(progress: Extract<WorkbenchProgress, { type: 'stage' }>): WorkView {
     const { stage, loaded, total } = progress;
-    if (this.#now?.stage !== stage) this.#now = { stage, since: this.#clock() };
     for (const before of ORDER.slice(0, ORDER.indexOf(stage))) this.#done.set(before, 1);
     const share = total === 0 ? 0 : Math.min(1, loaded / total);
+    // What it took to begin (compiling, above all) says nothing of the rest.
+    if (this.#now?.stage !== stage || this.#now.from === 0)
+      this.#now = { stage, since: this.#clock(), from: share };
     this.#done.set(stage, Math.max(this.#done.get(stage) ?? 0, share));
     this.#detail = this.#words(progress, share);
     return this.view();
@@ -100,8 +102,9 @@ export class StageTracker {
   }
 
   #left(share: number): string {
-    const elapsed = this.#clock() - (this.#now?.since ?? 0);
-    if (elapsed < KNOWN_AFTER.ms || share < KNOWN_AFTER.share || share >= 1) return '';
-    return `, about ${duration((elapsed / share) * (1 - share))} left`;
+    const { since = 0, from = 0 } = this.#now ?? {};
+    const elapsed = this.#clock() - since;
+    if (elapsed < KNOWN_AFTER.ms || share - from < KNOWN_AFTER.share || share >= 1) return '';
+    return `, about ${duration((elapsed / (share - from)) * (1 - share))} left`;
   }
 }
