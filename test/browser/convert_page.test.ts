@@ -26,10 +26,10 @@ async function resultOf(page: Page): Promise<unknown> {
   return page.evaluate(() => Reflect.get(globalThis, '__result'));
 }
 
-test('?auto=1 converts; budgets are predicted, the result is downloaded, chatted with, and not converted again', async () => {
+test('?auto=1 converts; what follows is cancelled, the result downloaded, chatted with, and not converted again', async () => {
   const driver = await ChatDriver.open(browser, site.url);
   const { page } = driver;
-  await driver.goto(`convert.html?auto=1&calibrationTokens=64&refit=off&kvBudget=0.75`);
+  await driver.goto(`convert.html?auto=1&calibrationTokens=64&refit=off&kvBudget=1`);
   const result = await resultOf(page);
   const number = expect.any(Number);
   // As outside checks read it.
@@ -52,36 +52,22 @@ test('?auto=1 converts; budgets are predicted, the result is downloaded, chatted
     ],
   });
   expect(layers).toHaveLength(12);
-  // 12 layers, 3/4 of keys and values of 3 heads of 64, in two bytes.
-  for (const { kvLoraRank, qkRopeHeadDim } of layers) expect(kvLoraRank + qkRopeHeadDim).toBe(288);
-  expect(kvBytesPerToken).toBe(12 * 288 * 2);
-  // Measured on what calibration did not see: worse than the original, but the same model.
+  // 12 layers, keys and values of 3 heads of 64, in two bytes: at this width nothing is lost, however little was seen.
+  for (const { kvLoraRank, qkRopeHeadDim } of layers) expect(kvLoraRank + qkRopeHeadDim).toBe(384);
+  expect(kvBytesPerToken).toBe(12 * 384 * 2);
   expect(quality.tokens).toBe(63);
   expect(quality.rise).toBeCloseTo(Math.log(quality.perplexity / quality.originalPerplexity), 6);
-  expect(quality.rise).toBeGreaterThan(-0.1);
-  expect(quality.rise).toBeLessThan(1);
+  expect(Math.abs(quality.rise)).toBeLessThan(0.05);
 
   // The same on the page, for people.
   expect(await page.getByRole('img', { name: /^Eigenvalues of layer 0/ }).isVisible()).toBe(true);
-  expect(await page.getByRole('row', { name: /^Converted 6.91 kB −25 %/ }).isVisible()).toBe(true);
+  expect(await page.getByRole('row', { name: /^Cache a token 9.22 kB 9.22 kB/ }).isVisible()).toBe(true);
   expect(await page.getByRole('row', { name: /^11 / }).isVisible()).toBe(true);
 
-  // Statistics are there: what other budgets would cost is predicted without calibrating again.
+  // Cancelled in the middle of something else, nothing is lost.
   await page.getByText('Calibrated on 64 tokens').waitFor(PATIENCE);
   await driver.button('Predict it for reuse').click();
-  const plot = page.getByRole('img', { name: /^Predicted error by bytes/ });
-  await plot.waitFor(PATIENCE);
-  const at = async (): Promise<string> => (await plot.getAttribute('aria-label')) ?? '';
-  const before = await at();
-  const slider = page.getByRole('slider', { name: 'Budget' });
-  await slider.focus();
-  await page.keyboard.press('Home');
-  await expect.poll(at).not.toBe(before);
-  expect(await slider.getAttribute('aria-valuetext')).toBe('864 B a token, 9.4 % of GQA in f16');
-
-  // Cancelled in the middle, nothing is lost.
-  await driver.button('Convert').click();
-  await page.getByText(/^Converting layer/).waitFor(PATIENCE);
+  await page.getByText(/^Predicting layer/).waitFor(PATIENCE);
   await page.keyboard.press('Escape');
   await page.getByRole('alert').getByText('The calibration is kept.').waitFor(PATIENCE);
 
@@ -95,7 +81,7 @@ test('?auto=1 converts; budgets are predicted, the result is downloaded, chatted
   await driver.send('Hello! How are you doing?');
   expect((await driver.answered()).length).toBeGreaterThan(10);
   const name = new URL(page.url()).searchParams.get('model') ?? '';
-  expect(name).toMatch(/^made:tiny-chat-reuse-6912B-f16$/);
+  expect(name).toMatch(/^made:tiny-chat-reuse-9216B-f16$/);
 
   await driver.goto(`convert.html?auto=1&model=${name}`);
   expect(await resultOf(page)).toEqual({

@@ -30,7 +30,9 @@ export function LayerTable({ conversion }: Pick<ConversionRecord, 'conversion'>)
               <th scope="col">
                 <code>qk_rope_head_dim</code>
               </th>
-              <th scope="col">Bytes a token</th>
+              <th scope="col" class="layer-bytes">
+                Bytes a token
+              </th>
               {predicted && (
                 <th scope="col" class="layer-loss">
                   Predicted error
@@ -44,7 +46,7 @@ export function LayerTable({ conversion }: Pick<ConversionRecord, 'conversion'>)
                 <th scope="row">{i}</th>
                 <td>{count(kvLoraRank)}</td>
                 <td>{count(qkRopeHeadDim)}</td>
-                <td>{bytes(layerBytes[i] ?? 0)}</td>
+                <td class="layer-bytes">{bytes(layerBytes[i] ?? 0)}</td>
                 {predicted && (
                   <td class="layer-loss">
                     <span class="loss-bar" aria-hidden="true">

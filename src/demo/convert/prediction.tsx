@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import type { Subject } from '../../conversion.ts';
-import { bytes } from '../quantities.ts';
+import { bytes, count } from '../quantities.ts';
 import { percentOf } from './conversion_record.ts';
 import type { ConvertSession } from './convert_session.ts';
 import { errorAt, placedCurve } from './curve.ts';
@@ -12,6 +12,8 @@ import { decades, smallShare, steps } from './ticks.ts';
 const HEIGHT = 250;
 /** Below this share nobody sees a difference. */
 const LEAST = 1e-4;
+/** Statistics of fewer tokens promise too much. */
+const SURE_TOKENS = 8192;
 
 /** What every budget is expected to cost, and where the one at hand lies. */
 export function Prediction({ session }: { session: ConvertSession }): ComponentChildren {
@@ -35,6 +37,7 @@ export function Prediction({ session }: { session: ConvertSession }): ComponentC
       </section>
     );
   }
+  const tokens = session.calibration.value?.tokens ?? 0;
   const points = placedCurve(curve, subject, cacheDtype);
   const error = plan && errorAt(points, plan.bytes);
   return (
@@ -45,7 +48,8 @@ export function Prediction({ session }: { session: ConvertSession }): ComponentC
           {percentOf(plan.share)} of the cache, <strong>{bytes(plan.bytes)}</strong> a token
           {error !== null && (
             <>
-              : about <strong>{smallShare(error)}</strong> of what attention gives out is lost
+              : {error < 1e-4 ? 'less than' : 'about'} <strong>{smallShare(Math.max(error, 1e-4))}</strong> of
+              what attention gives out is lost
             </>
           )}
           .
@@ -59,6 +63,7 @@ export function Prediction({ session }: { session: ConvertSession }): ComponentC
       <p class="faint">
         Expected squared error of the attention outputs, as a share of their variance, mean of the layers;
         from the spectra of three budgets.
+        {tokens < SURE_TOKENS && ` Of ${count(tokens)} tokens only: text that is unlike them costs more.`}
         {cacheDtype.startsWith('int') && ' What rounding to few bits costs comes on top.'} The refit, and the
         layers after, make up for part of it: what it means for the text is measured after a conversion.
       </p>

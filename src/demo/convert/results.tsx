@@ -82,55 +82,44 @@ function QualityTable({ record: { conversion, subject } }: { record: ConversionR
   const { kvBytesPerToken, quality } = conversion;
   const whole = subject.gqaBytes.f16;
   const saved = 1 - kvBytesPerToken / whole;
+  const rows: readonly (readonly [string, string, ComponentChildren])[] = [
+    [
+      'Cache a token',
+      bytes(whole),
+      <>
+        {bytes(kvBytesPerToken)}
+        {saved > 0 && <span class="saved"> −{percentOf(saved)}</span>}
+      </>,
+    ],
+    ...(quality
+      ? ([
+          ['Perplexity', quality.originalPerplexity.toFixed(2), quality.perplexity.toFixed(2)],
+          ['Rise of ln perplexity', '–', signed(quality.rise)],
+          ['KL to the original, nats', '–', quality.kl.toFixed(3)],
+          ['Same likeliest token', '–', percentOf(quality.top1Agreement)],
+        ] as const)
+      : []),
+  ];
   return (
     <>
-      <div class="table-scroll">
-        <table class="figures">
-          <thead>
-            <tr>
-              <th scope="col">Model</th>
-              <th scope="col">Cache a token</th>
-              {quality && (
-                <>
-                  <th scope="col">Perplexity</th>
-                  <th scope="col">Rise of ln</th>
-                  <th scope="col">KL, nats</th>
-                  <th scope="col">Same top word</th>
-                </>
-              )}
+      <table class="figures quality">
+        <thead>
+          <tr>
+            <td />
+            <th scope="col">Original, GQA</th>
+            <th scope="col">Converted</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([name, original, converted]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{original}</td>
+              <td>{converted}</td>
             </tr>
-          </thead>
-          <tbody>
-            <tr>
-              <th scope="row">Original, GQA</th>
-              <td>{bytes(whole)}</td>
-              {quality && (
-                <>
-                  <td>{quality.originalPerplexity.toFixed(2)}</td>
-                  <td>–</td>
-                  <td>–</td>
-                  <td>–</td>
-                </>
-              )}
-            </tr>
-            <tr>
-              <th scope="row">Converted</th>
-              <td>
-                {bytes(kvBytesPerToken)}
-                {saved > 0 && <span class="saved"> −{percentOf(saved)}</span>}
-              </td>
-              {quality && (
-                <>
-                  <td>{quality.perplexity.toFixed(2)}</td>
-                  <td>{signed(quality.rise)}</td>
-                  <td>{quality.kl.toFixed(3)}</td>
-                  <td>{percentOf(quality.top1Agreement)}</td>
-                </>
-              )}
-            </tr>
-          </tbody>
-        </table>
-      </div>
+          ))}
+        </tbody>
+      </table>
       <p class="faint convert-facts">
         {quality
           ? `Measured on ${plural(quality.tokens, 'token')} in ${plural(quality.windows, 'row')} that the calibration did not see${quality.tokens < SURE_TOKENS ? ': few, so take it as a hint' : ''}. The original ran with an f32 cache.`

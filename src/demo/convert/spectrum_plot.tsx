@@ -56,6 +56,8 @@ function Values({ kept, dropped, layer }: ValuesProps): ComponentChildren {
   const sum = values.reduce((total, value) => total + value, 0);
   const lost = sum > 0 ? dropped.reduce((total, value) => total + value, 0) / sum : 0;
   const smallest = Math.min(1, ...values.map((value) => value / largest).filter((value) => value > LEAST));
+  // What follows is noise, and would only squeeze the rest.
+  const shown = Math.max(kept.length, values.filter((value) => value / largest > LEAST).length);
   const low = 10 ** Math.floor(Math.log10(smallest) + 1e-9);
   const label = `Eigenvalues of layer ${layer}, largest first: ${count(kept.length)} kept, ${count(dropped.length)} left out, which hold ${smallShare(lost)} of the sum.`;
   return (
@@ -63,16 +65,16 @@ function Values({ kept, dropped, layer }: ValuesProps): ComponentChildren {
       <PlotFrame
         label={label}
         height={HEIGHT}
-        across={[0, values.length]}
+        across={[0, shown]}
         up={[low, 1]}
         logarithmic
-        xTicks={steps(values.length, count)}
+        xTicks={steps(shown, count)}
         yTicks={decades(low, 1, 5, powerOfTen)}
         caption="eigenvalues, as a share of the largest, by their rank"
         draw={(scales) => (
           <>
             <path class="spectrum-kept" d={area(scales, 0, kept.length)} />
-            <path class="spectrum-dropped" d={area(scales, kept.length, values.length)} />
+            <path class="spectrum-dropped" d={area(scales, kept.length, shown)} />
             {dropped.length > 0 && (
               <line
                 class="curve-cut"

@@ -38,7 +38,7 @@ export const STAGE_NAMES: Readonly<Record<Stage, string>> = {
 const VERBS: Readonly<Record<Stage, string>> = {
   read: 'Reading',
   calibrate: 'Calibrating',
-  predict: 'Predicting, at three budgets',
+  predict: 'Predicting',
   convert: 'Converting',
   evaluate: 'Measuring',
 };
