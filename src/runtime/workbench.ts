@@ -93,16 +93,20 @@ export class Workbench {
   async #open(request: WorkbenchRequest, report: Report, signal: AbortSignal): Promise<Opened> {
     if (this.#opened?.key !== request.key) {
       [this.#opened, this.#statistics, this.#curve] = [null, null, null];
+      // Later stages read again, and have progress of their own to tell of.
+      let opening = true;
       // Where nothing may be kept, it is read from the network.
       const store = await openStore().catch(() => null);
       const files = await openModelFiles(request.model, {
         store,
         signal,
-        onProgress: ({ item, loaded, total }) =>
-          report({ type: 'stage', stage: 'read', loaded, total, unit: 'bytes', item }),
+        onProgress: ({ item, loaded, total }) => {
+          if (opening) report({ type: 'stage', stage: 'read', loaded, total, unit: 'bytes', item });
+        },
         ...(request.hub && { hub: request.hub }),
       });
       const checkpoint = await openCheckpoint(files, signal);
+      opening = false;
       checkConvertible(checkpoint);
       this.#opened = { key: request.key, files, checkpoint };
     }

@@ -93,7 +93,7 @@ function QualityTable({ record: { conversion, subject } }: { record: ConversionR
     ],
     ...(quality
       ? ([
-          ['Perplexity', quality.originalPerplexity.toFixed(2), quality.perplexity.toFixed(2)],
+          ['Perplexity', perplexityText(quality.originalPerplexity), perplexityText(quality.perplexity)],
           ['Rise of ln perplexity', '–', signed(quality.rise)],
           ['KL to the original, nats', '–', quality.kl.toFixed(3)],
           ['Same likeliest token', '–', percentOf(quality.top1Agreement)],
@@ -131,6 +131,10 @@ function QualityTable({ record: { conversion, subject } }: { record: ConversionR
 
 /** Below this, perplexity moves by a tenth from one text to the next. */
 const SURE_TOKENS = 4000;
+
+function perplexityText(value: number): string {
+  return value < 1000 ? value.toFixed(2) : count(value);
+}
 
 function signed(value: number): string {
   return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
