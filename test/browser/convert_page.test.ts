@@ -84,7 +84,6 @@ test('?auto=1 converts; what follows is cancelled, the result downloaded, chatte
   await driver.ready();
   await driver.send('Hello! How are you doing?');
   await driver.button('Regenerate').waitFor(PATIENCE);
-  await driver.answered();
   expect(await page.getByRole('button', { name: /^Model: tiny-chat-reuse-6912B-f16/ }).isVisible()).toBe(
     true,
   );
