@@ -69,7 +69,7 @@ test('?auto=1 converts; what follows is cancelled, the result downloaded, chatte
   expect(await page.getByRole('row', { name: /^11 / }).isVisible()).toBe(true);
 
   // Cancelled in the middle of something else, nothing is lost.
-  await page.getByText('Calibrated on 64 tokens').waitFor(PATIENCE);
+  await page.getByText('Calibrated on 64 tokens. Another budget').waitFor(PATIENCE);
   await driver.button('Predict it for reuse').click();
   await page.getByText(/^Predicting layer/).waitFor(PATIENCE);
   await page.keyboard.press('Escape');
