@@ -142,6 +142,32 @@ await picture('bench-light', { viewport: { width: 1280, height: 1240 } }, async 
   }
 });
 
+/** The page that converts, at work. */
+async function convert(page, settings) {
+  await page.goto(`${url}convert.html?${settings}`);
+  await page.getByRole('button', { name: 'Convert', exact: true }).click();
+}
+
+const tall = { viewport: { width: 1280, height: 1560 } };
+await picture('convert-light', tall, async (page) => {
+  await convert(page, 'kvBudget=0.6&calibrationTokens=512');
+  await page.getByRole('button', { name: /^Remove reuse, 60 %/ }).waitFor();
+  await page.evaluate(() => scrollTo(0, 0));
+});
+
+await picture('convert-running-dark', { colorScheme: 'dark' }, async (page) => {
+  await convert(page, 'kvBudget=0.6&calibrationTokens=256');
+  await page.getByText(/^Calibrating layer [7-9] of/).waitFor();
+});
+
+await picture('convert-phone', { ...PHONE, colorScheme: 'dark' }, async (page) => {
+  await convert(page, 'kvBudget=0.6&calibrationTokens=256&refit=off');
+  await page.getByRole('button', { name: /^Remove reuse, 60 %/ }).waitFor();
+  await page
+    .getByRole('heading', { name: 'What a budget costs' })
+    .evaluate((title) => title.scrollIntoView());
+});
+
 // All kernels take minutes here.
 const verifyDark = { colorScheme: 'dark', viewport: { width: 1280, height: 1160 } };
 await picture('verify-dark', verifyDark, async (page) => {

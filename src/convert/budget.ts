@@ -30,7 +30,11 @@ export interface MethodChoice extends Budget {
  * Values of a row that a budget pays for, a multiple of 4.
  * @throws WebMlaError `bad_request` for a budget that no row fits into
  */
-export function rowWidth({ width }: AttentionShape, budget: number, cacheDtype: CacheFormat): number {
+export function rowWidth(
+  { width }: Pick<AttentionShape, 'width'>,
+  budget: number,
+  cacheDtype: CacheFormat,
+): number {
   if (!(budget > 0 && budget <= 1)) {
     throw new WebMlaError('bad_request', `kvBudget: expected a number above 0, at most 1, got ${budget}`);
   }

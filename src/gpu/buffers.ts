@@ -1,5 +1,8 @@
 import { WebMlaError } from '../core/errors.ts';
 
+/** Bytes of all buffers that are alive, and the most that there were since somebody set `peak` back. For figures only. */
+export const gpuMemory = { bytes: 0, peak: 0 };
+
 /**
  * All buffers of an engine. Sizes are checked against the device's limits before anything is allocated, allocations are
  * watched for out-of-memory, and everything is freed together.
@@ -59,7 +62,7 @@ export class Buffers {
     const size = Math.max(16, Math.ceil(bytes / 16) * 16);
     const buffer = this.#device.createBuffer({ label, size, usage });
     this.#buffers.push(buffer);
-    this.#bytes += size;
+    this.#count(size);
     return buffer;
   }
 
@@ -73,19 +76,25 @@ export class Buffers {
     }
   }
 
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    gpuMemory.bytes += bytes;
+    gpuMemory.peak = Math.max(gpuMemory.peak, gpuMemory.bytes);
+  }
+
   /** Frees one buffer before the rest. */
   release(buffer: GPUBuffer): void {
     const at = this.#buffers.indexOf(buffer);
     if (at === -1) return;
     this.#buffers.splice(at, 1);
-    this.#bytes -= buffer.size;
+    this.#count(-buffer.size);
     buffer.destroy();
   }
 
   destroy(): void {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers.length = 0;
-    this.#bytes = 0;
+    this.#count(-this.#bytes);
   }
 }
 

@@ -23,6 +23,8 @@ export interface Evaluation {
   readonly kl?: number;
   /** Share of scored positions where both models' likeliest tokens agree. */
   readonly top1Agreement?: number;
+  /** nllPerToken of the reference on the same tokens. */
+  readonly againstNllPerToken?: number;
 }
 
 export interface EvaluateOptions {
@@ -48,16 +50,17 @@ export async function evaluate(
   checkWindows(model, windows, against);
   const scorer = await Scorer.create(gpu, model, against, pipelines);
   const total = windows.length;
-  const sums = { nll: 0, kl: 0, agreed: 0, tokens: 0 };
+  const sums = { nll: 0, kl: 0, agreed: 0, againstNll: 0, tokens: 0 };
   try {
     onProgress?.({ loaded: 0, total });
     for (const [i, window] of windows.entries()) {
       const scores = await scorer.run(window, signal);
-      for (const { nll, kl, agreed } of scores) {
+      for (const { nll, kl, agreed, againstNll } of scores) {
         if (!Number.isFinite(nll) || !Number.isFinite(kl)) throw noNumber(i);
         sums.nll += nll;
         sums.kl += kl;
         sums.agreed += agreed;
+        sums.againstNll += againstNll;
       }
       sums.tokens += scores.length;
       onProgress?.({ loaded: i + 1, total });
@@ -73,7 +76,11 @@ export async function evaluate(
     nllPerToken,
     tokens: sums.tokens,
     windows: windows.length,
-    ...(against && { kl: sums.kl / sums.tokens, top1Agreement: sums.agreed / sums.tokens }),
+    ...(against && {
+      kl: sums.kl / sums.tokens,
+      top1Agreement: sums.agreed / sums.tokens,
+      againstNllPerToken: sums.againstNll / sums.tokens,
+    }),
   };
 }
 
@@ -82,6 +89,7 @@ interface TokenScore {
   /** 0 without a reference. */
   readonly kl: number;
   readonly agreed: number;
+  readonly againstNll: number;
 }
 
 /** Both plans with the kernels behind them. Positions and chunks are the same, so one submit does a chunk of both. */
@@ -153,7 +161,7 @@ class Scorer {
             },
           ),
         );
-        results.push(comparison);
+        results.push(comparison, other.scores);
       }
       await pipelines.compileAll();
       return new Scorer(gpu, plans, buffers, results, behind);
@@ -176,11 +184,12 @@ class Scorer {
       const failure = this.#gpu.failure();
       if (failure) throw failure;
     }
-    const [scores, comparison] = await this.#read(count);
+    const [scores, comparison, other] = await this.#read(count);
     return Array.from({ length: count }, (_, t) => ({
       nll: scores?.[2 * t] ?? NaN,
       kl: comparison ? (comparison[2 * t] ?? NaN) : 0,
       agreed: comparison?.[2 * t + 1] ?? 0,
+      againstNll: other?.[2 * t] ?? 0,
     }));
   }
 

@@ -6,11 +6,11 @@ import type { AssistantMessage, Conversation } from '../../src/demo/chat/convers
 import { parseConversation } from '../../src/demo/chat/conversation_record.ts';
 import { DEFAULT_LOAD_OPTIONS } from '../../src/demo/chat/load_options.ts';
 import { LoadTracker } from '../../src/demo/chat/load_tracker.ts';
-import { EMBEDDED } from '../../src/demo/chat/model_choice.ts';
+import { EMBEDDED } from '../../src/demo/model_choice.ts';
 import { firstSeen, promptOf } from '../../src/demo/chat/prompt.ts';
 import { remediesFor } from '../../src/demo/chat/remedies.ts';
 import { parseSampling } from '../../src/demo/chat/sampling_settings.ts';
-import { groupStored } from '../../src/demo/chat/stored_groups.ts';
+import { groupStored } from '../../src/demo/stored_groups.ts';
 
 /** Parts of the chat page that need no browser. */
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseLengths, requestOf, usualSettings } from '../../src/demo/bench/bench_settings.ts';
-import { labelled, roundTop, shareOf } from '../../src/demo/bench/plot_scale.ts';
+import { labelled, roundTop, shareOf } from '../../src/demo/plot_scale.ts';
 import { figure, kernelViews, markdownOf, resultOf } from '../../src/demo/verify/verify_result.ts';
 import type { Verification } from '../../src/verify/verify_device.ts';
 

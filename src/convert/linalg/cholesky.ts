@@ -1,6 +1,6 @@
 import { WebMlaError } from '../../core/errors.ts';
 import { BLOCK, multiplyBlock, packColumns } from './block_kernel.ts';
-import { checkFinite, transpose, zeros } from './matrix.ts';
+import { addDiagonal, checkFinite, transpose, zeros } from './matrix.ts';
 import type { Matrix } from './matrix.ts';
 
 /**
@@ -36,6 +36,25 @@ export function solvePositive(a: Matrix, b: Matrix): Matrix {
     }
   }
   return result;
+}
+
+/** Damping grows in such steps, at most so often. */
+const GROWTH = { factor: 10, times: 4 };
+
+/**
+ * The same for an A that is positive definite but for rounding: moments of few tokens, summed in f32. `damping` is added to its
+ * diagonal, ten times as much where that is not enough.
+ * @throws WebMlaError `bad_tensor` when A is not finite, or far from positive definite
+ */
+export function solveDamped(a: Matrix, b: Matrix, damping: number): Matrix {
+  for (let time = 1; time < GROWTH.times; time++, damping *= GROWTH.factor) {
+    try {
+      return solvePositive(addDiagonal(a, damping), b);
+    } catch (error) {
+      if (!(error instanceof WebMlaError) || error.details['pivot'] === undefined) throw error;
+    }
+  }
+  return solvePositive(addDiagonal(a, damping), b);
 }
 
 /** One row of a panel: less `sums`, less the rows [from, to) of its own block, by the diagonal. */
@@ -89,5 +108,6 @@ function rootOf(pivot: number, row: number, n: number): number {
     'bad_tensor',
     `linear system: expected a positive definite matrix, got the pivot ${pivot} in row ${row} of ${n}`,
     'Calibrate on more text.',
+    { pivot, row },
   );
 }

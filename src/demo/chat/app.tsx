@@ -1,10 +1,11 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useCallback, useEffect } from 'preact/hooks';
+import { choiceFromDrop } from '../dropped_files.ts';
+import { DropZone } from '../drop_zone.tsx';
 import { Modal } from '../modal.tsx';
 import { useChat } from './chat_context.ts';
 import type { Chat } from './chat.ts';
 import { Dock } from './dock.tsx';
-import { DropZone } from './drop_zone.tsx';
 import { Log } from './log.tsx';
 import { ModelPanel } from './model_panel.tsx';
 import { SettingsPanel } from './settings_panel.tsx';
@@ -21,6 +22,7 @@ export function App(): ComponentChildren {
   const close = (): void => {
     chat.panel.value = null;
   };
+  const onDrop = useCallback((data: DataTransfer) => void loadDropped(chat, data), [chat]);
   useEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => takeKey(chat, event);
     addEventListener('keydown', onKeyDown);
@@ -62,13 +64,18 @@ export function App(): ComponentChildren {
           <SettingsPanel />
         </Modal>
       )}
-      <DropZone />
+      <DropZone text="Drop a .gguf, or the folder of a model, to load it" onDrop={onDrop} />
       {!drawer && <Toast />}
       <p class="unseen" role="status">
         {chat.notices.spoken}
       </p>
     </div>
   );
+}
+
+async function loadDropped(chat: Chat, data: DataTransfer): Promise<void> {
+  const choice = await choiceFromDrop(data);
+  if (choice) chat.loadModel(choice);
 }
 
 /** A fragment would take the place of the conversation in the address. */

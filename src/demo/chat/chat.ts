@@ -6,8 +6,8 @@ import type { Conversation } from './conversation.ts';
 import { ConversationShelf } from './conversation_shelf.ts';
 import { DEFAULT_LOAD_OPTIONS } from './load_options.ts';
 import type { LoadOptions } from './load_options.ts';
-import { EMBEDDED, keyOf, labelOf } from './model_choice.ts';
-import type { ModelChoice } from './model_choice.ts';
+import { EMBEDDED, keyOf, labelOf } from '../model_choice.ts';
+import type { ModelChoice } from '../model_choice.ts';
 import { ModelSession } from './model_session.ts';
 import type { LoadRequest } from './model_session.ts';
 import { Notices } from './notices.ts';
@@ -111,6 +111,7 @@ export class Chat {
     });
     dropFromAddress('model');
     dropFromAddress('attention');
+    dropFromAddress('cacheDtype');
     void this.session.load(request);
   }
 
@@ -191,9 +192,13 @@ export class Chat {
   }
 
   #firstOptions(): LoadOptions {
-    const { attention, auto } = this.address;
+    const { attention, cacheDtype, auto } = this.address;
     const options = auto ? DEFAULT_LOAD_OPTIONS : preferences.loadOptions.value;
-    return attention === null ? options : { ...options, attention, kvBudget: null };
+    return {
+      ...options,
+      ...(attention !== null && { attention, kvBudget: null }),
+      cacheDtype: cacheDtype ?? options.cacheDtype,
+    };
   }
 
   #request(choice: ModelChoice, options: LoadOptions): LoadRequest {

@@ -1,7 +1,7 @@
 import type { AttentionForm } from '../../index.ts';
 import type { AnswerFigures } from './answer_meter.ts';
 import type { Failure } from '../failure.ts';
-import type { ModelKey } from './model_choice.ts';
+import type { ModelKey } from '../model_choice.ts';
 import type { SamplingSettings } from './sampling_settings.ts';
 
 export interface UserMessage {

@@ -3,7 +3,7 @@ import { parseFigures } from './answer_meter.ts';
 import type { AssistantMessage, Conversation, Message } from './conversation.ts';
 import type { Failure } from '../failure.ts';
 import { ATTENTION_FORMS } from '../forms.ts';
-import { EMBEDDED, parseKey } from './model_choice.ts';
+import { EMBEDDED, parseKey } from '../model_choice.ts';
 import { parseSampling } from './sampling_settings.ts';
 
 /** What lies in the database, read with care: it may be of an older version of the page, or damaged. */

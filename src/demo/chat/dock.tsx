@@ -5,7 +5,7 @@ import { failureOf } from '../failure.ts';
 import { FailureText } from '../failure_text.tsx';
 import { LiveStrip } from './live_strip.tsx';
 import { LoadPanel } from './load_panel.tsx';
-import { labelOf, keyOf } from './model_choice.ts';
+import { labelOf, keyOf } from '../model_choice.ts';
 import { ModelMismatch } from './model_mismatch.tsx';
 import type { ModelState } from './model_session.ts';
 import { RemedyButtons } from './remedy_buttons.tsx';

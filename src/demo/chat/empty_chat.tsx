@@ -3,7 +3,7 @@ import { parameters } from '../quantities.ts';
 import { useChat } from './chat_context.ts';
 import { EMBEDDED_MODEL } from '../embedded_model.ts';
 import { MLA_EXPLAINED } from '../forms.ts';
-import { keyOf, labelOf } from './model_choice.ts';
+import { keyOf, labelOf } from '../model_choice.ts';
 import { NoWebGpu } from '../no_webgpu.tsx';
 
 const GENERAL_PROMPTS = [

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useChat } from './chat_context.ts';
-import { labelOf, keyOf } from './model_choice.ts';
+import { labelOf, keyOf } from '../model_choice.ts';
 import type { ModelState } from './model_session.ts';
 
 /** A bar of stages: how far each is, what is being done, and a way out. */

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useChat } from './chat_context.ts';
-import { labelOf, sameModel, keyOf } from './model_choice.ts';
+import { labelOf, sameModel, keyOf } from '../model_choice.ts';
 
 /** A conversation that another model wrote goes on with the one that is loaded, unless the person wants it back. */
 export function ModelMismatch(): ComponentChildren {

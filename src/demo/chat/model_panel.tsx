@@ -4,8 +4,9 @@ import { useEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons.tsx';
 import { useChat } from './chat_context.ts';
 import { EMBEDDED_MODEL } from '../embedded_model.ts';
-import { addressChoice, EMBEDDED, keyOf, labelOf, localChoice, sameModel } from './model_choice.ts';
-import type { ModelChoice, ModelKey } from './model_choice.ts';
+import { addressChoice, EMBEDDED, keyOf, labelOf, localChoice, placeOf, sameModel } from '../model_choice.ts';
+import type { ModelChoice, ModelKey } from '../model_choice.ts';
+import { MadeModels } from './made_models.tsx';
 import { ModelFacts } from './model_facts.tsx';
 import { forgetModel, preferences } from './preferences.ts';
 import { StoredFiles } from './stored_files.tsx';
@@ -42,13 +43,14 @@ export function ModelPanel(): ComponentChildren {
             <ModelRow
               key={key.kind === 'address' ? key.address : labelOf(key)}
               choice={key}
-              about={key.kind === 'address' ? key.address : 'From this device; has to be chosen again'}
+              about={placeOf(key)}
               current={sameModel(current, key)}
               onForget={() => forgetModel(key)}
             />
           ))}
         </section>
       )}
+      <MadeModels />
       <StoredFiles />
     </div>
   );

@@ -3,8 +3,8 @@ import { createEngine, WebMlaError } from '../../index.ts';
 import type { Engine, EngineInfo } from '../../index.ts';
 import { LoadTracker } from './load_tracker.ts';
 import type { LoadOptions } from './load_options.ts';
-import { sourceOf } from './model_choice.ts';
-import type { ModelChoice } from './model_choice.ts';
+import { sourceOf } from '../model_choice.ts';
+import type { ModelChoice } from '../model_choice.ts';
 
 export interface LoadRequest {
   readonly choice: ModelChoice;
@@ -106,7 +106,7 @@ async function open(
   // The rest of the page may be drawn first.
   await Promise.resolve();
   return createEngine({
-    model: sourceOf(choice),
+    model: await sourceOf(choice),
     attention: options.kvBudget === null ? options.attention : { form: 'mla', kvBudget: options.kvBudget },
     weights: options.weights,
     cacheDtype: options.cacheDtype,

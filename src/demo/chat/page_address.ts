@@ -1,13 +1,14 @@
-import type { AttentionForm } from '../../index.ts';
+import type { AttentionForm, CacheDtype } from '../../index.ts';
 import { oneOf } from '../plain_data.ts';
-import { ATTENTION_FORMS } from '../forms.ts';
-import { addressChoice } from './model_choice.ts';
-import type { ModelChoice, ModelKey } from './model_choice.ts';
+import { ATTENTION_FORMS, CACHE_DTYPES } from '../forms.ts';
+import { addressChoice } from '../model_choice.ts';
+import type { ModelChoice, ModelKey } from '../model_choice.ts';
 
-/** What the page's address asks for: `?model=`, `?attention=`, `?auto=1`; and the conversation, as `#/ID`. */
+/** What the page's address asks for: `?model=`, `?attention=`, `?cacheDtype=`, `?auto=1`; and the conversation, as `#/ID`. */
 export interface PageAddress {
   readonly model: (ModelChoice & ModelKey) | null;
   readonly attention: AttentionForm | null;
+  readonly cacheDtype: CacheDtype | null;
   /** Work without a click and leave the result in globalThis.__result. */
   readonly auto: boolean;
 }
@@ -18,12 +19,13 @@ export function readPageAddress(): PageAddress {
   return {
     model: model === '' ? null : addressChoice(model),
     attention: oneOf(query.get('attention'), ATTENTION_FORMS, null),
+    cacheDtype: oneOf(query.get('cacheDtype'), CACHE_DTYPES, null),
     auto: query.get('auto') === '1',
   };
 }
 
 /** Once a person chose otherwise, a reload must not go back to what the address said. */
-export function dropFromAddress(name: 'model' | 'attention'): void {
+export function dropFromAddress(name: 'model' | 'attention' | 'cacheDtype'): void {
   const url = new URL(location.href);
   if (!url.searchParams.has(name)) return;
   url.searchParams.delete(name);

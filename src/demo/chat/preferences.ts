@@ -2,8 +2,8 @@ import type { Signal } from '@preact/signals';
 import { kept } from '../kept.ts';
 import { listOf, textOr } from '../plain_data.ts';
 import { parseLoadOptions } from './load_options.ts';
-import { EMBEDDED, parseKey, sameModel } from './model_choice.ts';
-import type { ModelKey } from './model_choice.ts';
+import { EMBEDDED, parseKey, sameModel } from '../model_choice.ts';
+import type { ModelKey } from '../model_choice.ts';
 import { parseSampling } from './sampling_settings.ts';
 
 const MOST_RECENT = 8;

@@ -1,7 +1,7 @@
 import type { WebMlaError } from '../../index.ts';
 import { count } from '../quantities.ts';
 import { listOf, numberOr } from '../plain_data.ts';
-import { EMBEDDED } from './model_choice.ts';
+import { EMBEDDED } from '../model_choice.ts';
 import type { LoadRequest } from './model_session.ts';
 
 /** Something that may help, one click away. */

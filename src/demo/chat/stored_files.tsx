@@ -9,8 +9,8 @@ import { failureOf } from '../failure.ts';
 import type { Failure } from '../failure.ts';
 import { FailureText } from '../failure_text.tsx';
 import { asError } from './model_session.ts';
-import { groupStored, totalBytes } from './stored_groups.ts';
-import type { NamedFile, StoredGroup } from './stored_groups.ts';
+import { groupStored, totalBytes } from '../stored_groups.ts';
+import type { NamedFile, StoredGroup } from '../stored_groups.ts';
 
 type Delete = (files: readonly NamedFile[]) => void;
 
@@ -84,7 +84,7 @@ interface DeleteButtonProps {
 }
 
 /** Asks once more before it deletes: what is gone has to be downloaded again. */
-function DeleteButton({ name, size, onDelete }: DeleteButtonProps): ComponentChildren {
+export function DeleteButton({ name, size, onDelete }: DeleteButtonProps): ComponentChildren {
   const asking = useSignal(false);
   if (!asking.value) {
     return (

@@ -3,7 +3,7 @@ import { Icon } from '../icons.tsx';
 import { AttentionSwitch } from '../attention_switch.tsx';
 import { percent } from '../quantities.ts';
 import { useChat } from './chat_context.ts';
-import { keyOf, labelOf } from './model_choice.ts';
+import { keyOf, labelOf } from '../model_choice.ts';
 import { wideScreen } from './wide_screen.ts';
 
 export function TopBar(): ComponentChildren {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { solvePositive } from '../../../src/convert/linalg/cholesky.ts';
+import { solveDamped, solvePositive } from '../../../src/convert/linalg/cholesky.ts';
 import { hermitianEigen } from '../../../src/convert/linalg/hermitian_eigen.ts';
 import type { ComplexMatrix } from '../../../src/convert/linalg/hermitian_eigen.ts';
 import {
@@ -134,7 +134,14 @@ test('linear systems', () => {
   const a = addDiagonal(multiplyTransposed(x, x), 0.1);
   const b = random(20, 3, 9);
   expect(worst(multiply(a, solvePositive(a, b)), b)).toBeLessThan(1e-12);
-  expect(() => solvePositive(matrixFrom(2, 2, [1, 2, 2, 1]), zeros(2, 1))).toThrow(/positive definite/);
+  const indefinite = matrixFrom(2, 2, [1, 2, 2, 1]);
+  expect(() => solvePositive(indefinite, zeros(2, 1))).toThrow(/positive definite/);
+  // Positive definite but for rounding: damped as much as it takes, and no more.
+  const rounded = matrixFrom(2, 2, [1, 1 + 5e-6, 1 + 5e-6, 1]);
+  const right = matrixFrom(2, 1, [1, 2]);
+  const steadied = solvePositive(addDiagonal(rounded, 1e-5), right);
+  expect(worst(solveDamped(rounded, right, 1e-6), steadied)).toBeLessThan(1e-3);
+  expect(() => solveDamped(indefinite, right, 1e-6)).toThrow(/positive definite/);
 });
 
 test('the random rotation is orthogonal, fixed by its seed, and not the identity', () => {

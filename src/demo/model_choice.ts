@@ -1,12 +1,12 @@
-import type { ModelSource } from '../../index.ts';
-import { fieldsOf, textOr } from '../plain_data.ts';
-import { EMBEDDED_MODEL } from '../embedded_model.ts';
-import { absoluteAddress, lastPart } from '../model_address.ts';
+import type { ModelSource } from '../index.ts';
+import { fieldsOf, textOr } from './plain_data.ts';
+import { EMBEDDED_MODEL } from './embedded_model.ts';
+import { absoluteAddress, lastPart } from './model_address.ts';
 
 /** A model that a person chose. */
 export type ModelChoice =
   | { readonly kind: 'embedded' }
-  /** http(s) address or Hub id */
+  /** http(s) address or Hub id, or made:NAME of a model that was converted here and is kept (formats/kept_models.ts) */
   | { readonly kind: 'address'; readonly address: string }
   | {
       readonly kind: 'local';
@@ -22,11 +22,20 @@ export type ModelKey =
 
 export const EMBEDDED: ModelChoice & ModelKey = { kind: 'embedded' };
 
-/** Where createEngine finds it. */
-export function sourceOf(choice: ModelChoice): ModelSource {
-  if (choice.kind === 'embedded') return new URL(EMBEDDED_MODEL.path, document.baseURI);
-  if (choice.kind === 'address') return choice.address;
-  return choice.source;
+const MADE = 'made:';
+
+/** Where createEngine finds it. @throws WebMlaError `missing_file` for a kept model that is gone, `storage` */
+export async function sourceOf(choice: ModelChoice): Promise<ModelSource> {
+  if (choice.kind === 'embedded') return new URL(EMBEDDED_MODEL.path, document.baseURI).href;
+  if (choice.kind === 'local') return choice.source;
+  if (!choice.address.startsWith(MADE)) return choice.address;
+  const { KeptModels } = await import('../conversion.ts');
+  return (await KeptModels.open()).folder(choice.address.slice(MADE.length));
+}
+
+/** The address of a model that was converted here and is kept. */
+export function madeAddress(name: string): string {
+  return MADE + name;
 }
 
 /**
@@ -59,7 +68,14 @@ export function sameModel(a: ModelKey, b: ModelKey): boolean {
 export function labelOf(key: ModelKey): string {
   if (key.kind === 'embedded') return EMBEDDED_MODEL.name;
   if (key.kind === 'local') return key.name;
-  return lastPart(key.address);
+  return key.address.startsWith(MADE) ? key.address.slice(MADE.length) : lastPart(key.address);
+}
+
+/** Where it is, in words. */
+export function placeOf(key: ModelKey): string {
+  if (key.kind === 'embedded') return 'On this page';
+  if (key.kind === 'local') return 'From this device; has to be chosen again';
+  return key.address.startsWith(MADE) ? 'Converted on this device' : key.address;
 }
 
 /** @returns null when it is none */

@@ -1,4 +1,4 @@
-import type { StoredFile } from '../../index.ts';
+import type { StoredFile } from '../index.ts';
 
 export interface NamedFile extends StoredFile {
   readonly name: string;
@@ -30,6 +30,18 @@ export function groupStored(files: readonly StoredFile[]): readonly StoredGroup[
 
 export function totalBytes(files: readonly StoredFile[]): number {
   return files.reduce((sum, file) => sum + file.bytes, 0);
+}
+
+/** What to load so that the kept files are used; null where it is not known from where they came. */
+export function addressOf({ files }: StoredGroup): string | null {
+  const weights = files.find(({ name }) => /\.(gguf|safetensors)$/.test(name));
+  const url = weights?.urls[0];
+  if (!weights || url === undefined || !URL.canParse(url)) return null;
+  const { origin, pathname } = new URL(url);
+  const repository = pathname.split('/resolve/')[0];
+  if (repository !== undefined && repository !== pathname && !weights.name.endsWith('.gguf'))
+    return origin + repository;
+  return weights.name.endsWith('.gguf') ? url : new URL('.', url).href;
 }
 
 /** As it is when it is no encoding of anything. */

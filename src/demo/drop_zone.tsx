@@ -1,13 +1,16 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
-import type { Chat } from './chat.ts';
-import { useChat } from './chat_context.ts';
-import { choiceFromDrop } from './dropped_files.ts';
 
-/** The whole page takes files: a .gguf, or those of a model's folder. */
-export function DropZone(): ComponentChildren {
-  const chat = useChat();
+interface DropZoneProps {
+  /** What can be dropped. */
+  readonly text: string;
+  /** The data is gone once the call is over: what is read of it must be asked for at once. */
+  readonly onDrop: (data: DataTransfer) => void;
+}
+
+/** The whole page takes files. */
+export function DropZone({ text, onDrop }: DropZoneProps): ComponentChildren {
   const over = useSignal(false);
   useEffect(() => {
     // Every element under the pointer tells of its own enter and leave.
@@ -33,19 +36,14 @@ export function DropZone(): ComponentChildren {
     on('dragleave', () => depth--);
     on('drop', ({ dataTransfer }) => {
       depth = 0;
-      if (dataTransfer) void load(chat, dataTransfer);
+      if (dataTransfer) onDrop(dataTransfer);
     });
     return () => controller.abort();
-  }, []);
+  }, [onDrop]);
   if (!over.value) return null;
   return (
     <div class="drop-zone" aria-hidden="true">
-      <p>Drop a .gguf, or the folder of a model, to load it</p>
+      <p>{text}</p>
     </div>
   );
-}
-
-async function load(chat: Chat, data: DataTransfer): Promise<void> {
-  const choice = await choiceFromDrop(data);
-  if (choice) chat.loadModel(choice);
 }
