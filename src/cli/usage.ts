@@ -16,7 +16,8 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
                   (--text FILE | --token-rows FILE.npy...) [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]
   webmla bench    (--shape smollm2-135m|qwen2-0.5b|llama-3.2-1b | --model PATH) [--attention gqa|mla] [--cache-dtype D]
-                  [--form strict|reuse|recon] [--apart append|fold|narrow] [--contexts 128,1024,...] [--prefill 512,2048] [--json]
+                  [--form strict|reuse|recon] [--kv-budget B] [--apart append|fold|narrow]
+                  [--contexts 128,1024,...] [--prefill 512,2048] [--json]
   webmla chat     --model PATH [--system TEXT]
 
 PATH is a folder in Hugging Face layout, a .safetensors file beside its config.json, a .gguf file, an http(s) address of
@@ -32,7 +33,7 @@ How a model runs (generate, evaluate, chat):
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted;
 reuse is the default form, strict is what DeepSeek's layout can hold, recon spends operations for quality. Options: freqfold
 (transmla), selection and svd (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
---form makes that MLA with a quarter of the cache; --apart leaves one thing apart that is usually fused, to compare with.
+--form makes that MLA with --kv-budget of the cache, default a quarter; --apart leaves one thing apart that is usually fused, to compare with.
 evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its
 file with an f32 cache. generate is greedy unless --temperature says otherwise; chat samples as the model's generation_config.json says.
 --json prints one line of JSON on standard output and nothing else there.
