@@ -71,13 +71,28 @@ function targets(problem: WebmlaProblem, pairs: readonly PairCandidate[], form: 
   }
   const ropeCovariance = congruence(rope, covariance);
   const across = multiplyTransposed(rope, seen);
-  const damping = REGRESSION_DAMPING * meanDiagonal(ropeCovariance) || 1;
-  const solved = solvePositive(addDiagonal(ropeCovariance, damping), across);
+  const solved = solveDamped(ropeCovariance, across);
   const regression = transpose(solved);
   // (T - B Rr) C (T - B Rr)ᵀ without a product of full width: B is thin.
   const half = combine(1, across, -0.5, multiply(ropeCovariance, solved));
   const residual = combine(1, left, -2, symmetricProduct(regression, transpose(half)));
   return { content, rope, regression, asked: congruence(metric.root, residual) };
+}
+
+/**
+ * X of A X = B, steadied. Moments that one token dominates lose their variance to the rounding of f32 sums, and A is then not
+ * quite positive: it is damped more, until it is.
+ * @throws WebMlaError `bad_tensor` when as much as a tenth of the mean variance does not help
+ */
+function solveDamped(a: Matrix, b: Matrix): Matrix {
+  const scale = meanDiagonal(a) || 1;
+  for (let share = REGRESSION_DAMPING; ; share *= 10) {
+    try {
+      return solvePositive(addDiagonal(a, share * scale), b);
+    } catch (error) {
+      if (share >= 0.1) throw error;
+    }
+  }
 }
 
 /** Square roots of what an error of each rope pair costs: Σ_j |query_j|² E[a |q_jf|²] / 2d, [2P]. */
