@@ -10,6 +10,13 @@ export default defineConfig({
   worker: { format: 'es' },
   build: {
     target: 'es2023',
-    rolldownOptions: { input: { index: 'index.html', bench: 'bench.html', verify: 'verify.html' } },
+    rolldownOptions: {
+      input: {
+        index: 'index.html',
+        latency: 'latency.html',
+        bench: 'bench.html',
+        verify: 'verify.html',
+      },
+    },
   },
 });

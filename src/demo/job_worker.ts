@@ -1,7 +1,7 @@
 import { failureOf } from './failure.ts';
 import type { FromJob, Job, ToJob } from './job.ts';
 
-/** Makes this worker do one job when it is told to. */
+/** Makes this worker do jobs when it is told to, one at a time. */
 export function serveJob<J extends Job>(
   work: (
     request: J['request'],
@@ -9,9 +9,10 @@ export function serveJob<J extends Job>(
     signal: AbortSignal,
   ) => Promise<J['result']>,
 ): void {
-  const controller = new AbortController();
+  let controller = new AbortController();
   const send = (message: FromJob<J>): void => postMessage(message);
   const run = async (request: J['request']): Promise<void> => {
+    controller = new AbortController();
     try {
       const result = await work(
         request,

@@ -33,6 +33,11 @@ export function rate(value: number): string {
   return digits(value, value < 100 ? 1 : 0);
 }
 
+/** 12 % */
+export function percent(share: number): string {
+  return `${digits(share * 100, 0)} %`;
+}
+
 /** 1 layer, 2 layers */
 export function plural(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact';
 import { count, rate } from '../quantities.ts';
-import { useElementWidth } from './element_width.ts';
+import { useElementWidth } from '../element_width.ts';
 import { titleOf } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
-import { labelled, roundTop, shareOf } from './plot_scale.ts';
+import { labelled, roundTop, shareOf } from '../plot_scale.ts';
 
 const HEIGHT = 240;
 const LEFT = 44;
