@@ -11,7 +11,13 @@ export default defineConfig({
   build: {
     target: 'es2023',
     rolldownOptions: {
-      input: { index: 'index.html', convert: 'convert.html', bench: 'bench.html', verify: 'verify.html' },
+      input: {
+        index: 'index.html',
+        latency: 'latency.html',
+        convert: 'convert.html',
+        bench: 'bench.html',
+        verify: 'verify.html',
+      },
     },
   },
 });

@@ -22,8 +22,11 @@ const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile:
 const server = await preview({ root, preview: { port: 0 } });
 const url = server.resolvedUrls.local[0];
 
-/** A page with what an earlier visit kept; `state` brings it to where the picture is taken. */
-async function picture(name, { kept = {}, gpu = true, ...view }, state) {
+/**
+ * A page with what an earlier visit kept; `state` brings it to where the picture is taken.
+ * @param views [name, width, theme]: several pictures of the whole height instead of one
+ */
+async function picture(name, { kept = {}, gpu = true, views, ...view }, state) {
   if (process.argv.length > 2 && !process.argv.includes(name)) return;
   const args = ['--no-sandbox', ...QUIET, ...(gpu ? SWIFTSHADER : NO_GPU)];
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
@@ -36,7 +39,15 @@ async function picture(name, { kept = {}, gpu = true, ...view }, state) {
   }, kept);
   await state(page);
   await page.waitForTimeout(500);
-  await page.screenshot({ path: join(out, `${name}.png`) });
+  if (!views) await page.screenshot({ path: join(out, `${name}.png`) });
+  for (const [viewName, width, colorScheme] of views ?? []) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    // A link that stands above the page would be in the picture of the whole of it.
+    await page.locator('.skip-link').evaluate((link) => (link.hidden = true));
+    await page.waitForTimeout(300);
+    await page.screenshot({ path: join(out, `${viewName}.png`), fullPage: true });
+  }
   console.log(name);
   await browser.close();
 }
@@ -166,6 +177,25 @@ await picture('convert-phone', { ...PHONE, colorScheme: 'dark' }, async (page) =
   await page
     .getByRole('heading', { name: 'What a budget costs' })
     .evaluate((title) => title.scrollIntoView());
+});
+
+// One race, looked at four times. Of times on a software adapter see docs/adr/0005.
+const raceViews = [
+  ['race-light', 1440, 'light'],
+  ['race-dark', 1440, 'dark'],
+  ['race-phone', 390, 'light'],
+  ['race-phone-dark', 390, 'dark'],
+];
+await picture('race', { views: raceViews }, async (page) => {
+  await page.goto(`${url}latency.html?tokens=40`);
+  for (const [start, end] of [
+    ['Start', 'They take turns'],
+    ['Run sweep', 'KL against the original'],
+  ]) {
+    await page.getByRole('button', { name: start }).click();
+    await page.getByText(end).waitFor();
+    await page.getByRole('button', { name: start }).waitFor();
+  }
 });
 
 // All kernels take minutes here.

@@ -1,4 +1,4 @@
-import type { LatentForm } from '../core/layers.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import { isShapeName, SHAPE_NAMES } from '../core/shapes.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { bench as measure, sourceOfCheckpoint, sourceOfShape } from '../runtime/bench.ts';
@@ -11,12 +11,14 @@ import { UsageError } from './usage.ts';
 
 const CONTEXTS = [128, 1024, 4096];
 const PREFILL = [512, 2048];
+/** Of the cache, where a form is asked for and no budget. */
+const QUARTER = 0.25;
 
 /** webmla bench: speed of a model, or of a shape with random 4-bit weights. */
 export async function bench(args: Arguments): Promise<BenchResult> {
-  const source = await sourceOf(args);
-  const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
   const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']) ?? 'f16';
+  const source = await sourceOf(args, cacheDtype);
+  const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
   const apart = args.choice('apart', ['append', 'fold', 'narrow']);
   const progress = process.stderr.isTTY
     ? ({ what }: BenchProgress) => void process.stderr.write(`${what}\n`)
@@ -36,7 +38,7 @@ export function printBench({ adapter, streamingGBs, rows, prefill }: BenchResult
   if (streamingGBs !== null) lines.push(`streaming limit ${streamingGBs.toFixed(0)} GB/s`);
   for (const row of rows) {
     lines.push(
-      `${row.attention} ${row.cacheDtype} at ${row.context}: ${row.decodeTokensPerSecond.toFixed(1)} tokens/s, ${row.dispatchesPerToken} dispatches, GPU ${row.tokenMs?.toFixed(3) ?? '?'} ms a token`,
+      `${row.attention} ${row.form} ${row.cacheDtype} at ${row.context}: ${row.decodeTokensPerSecond.toFixed(1)} tokens/s, ${row.dispatchesPerToken} dispatches, GPU ${row.tokenMs?.toFixed(3) ?? '?'} ms a token`,
     );
     for (const { operation, dispatches, ms, gbs } of row.operations) {
       const us = ((ms * 1000) / dispatches).toFixed(1).padStart(8);
@@ -50,18 +52,21 @@ export function printBench({ adapter, streamingGBs, rows, prefill }: BenchResult
   return lines.join('\n');
 }
 
-async function sourceOf(args: Arguments): Promise<DecoderSource> {
+async function sourceOf(args: Arguments, cacheDtype: CacheFormat): Promise<DecoderSource> {
   const shape = args.text('shape');
   const model = args.text('model');
   if ((shape === undefined) === (model === undefined))
     throw new UsageError('bench needs one of --shape and --model');
-  const latent: LatentForm | undefined = args.choice('form', ['strict', 'reuse', 'recon']);
+  const form = args.choice('form', ['strict', 'reuse', 'recon']);
+  const kvBudget = args.number('kv-budget');
   if (model !== undefined) {
-    if (latent !== undefined) throw new UsageError('--form goes with --shape');
+    if (form !== undefined || kvBudget !== undefined)
+      throw new UsageError('--form and --kv-budget go with --shape');
     return sourceOfCheckpoint(await openCheckpoint(await openFiles(model)));
   }
   if (shape === undefined || !isShapeName(shape)) {
     throw new UsageError(`--shape: expected one of ${SHAPE_NAMES.join(', ')}, got ${shape ?? ''}`);
   }
-  return sourceOfShape(shape, latent);
+  if (form === undefined && kvBudget === undefined) return sourceOfShape(shape);
+  return sourceOfShape(shape, { form: form ?? 'reuse', kvBudget: kvBudget ?? QUARTER, cacheDtype });
 }

@@ -17,7 +17,8 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
                   [--text FILE | --token-rows FILE.npy...] [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]
   webmla bench    (--shape smollm2-135m|qwen2-0.5b|llama-3.2-1b | --model PATH) [--attention gqa|mla] [--cache-dtype D]
-                  [--form strict|reuse|recon] [--apart append|fold|narrow] [--contexts 128,1024,...] [--prefill 512,2048] [--json]
+                  [--form strict|reuse|recon] [--kv-budget B] [--apart append|fold|narrow]
+                  [--contexts 128,1024,...] [--prefill 512,2048] [--json]
   webmla chat     --model PATH [--system TEXT]
 
 PATH is a folder in Hugging Face layout, a .safetensors file beside its config.json, a .gguf file, an http(s) address of
@@ -32,14 +33,15 @@ How a model runs (generate, evaluate, chat):
   --context-length N
 
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted,
---max-loss the rise of ln perplexity that is accepted. It is calibrated on a text of the package unless another is given. Form and cache dtype are searched for where they are not given: at most
---search-candidates (6) conversions are measured on --search-windows (4) rows that the calibration does not see; with 0 rows
-predictions choose, as they do for a budget on software adapters unless the model is tiny. The plain int8 and int4 caches are
-measured beside them. With --kv-lora-rank the form is reuse and the cache f16 unless given. strict is what DeepSeek's layout can
+--max-loss the rise of ln perplexity that is accepted. It is calibrated on a text of the package unless another is given. Form and
+cache dtype are searched for where they are not given: at most --search-candidates (6) conversions are measured on
+--search-windows (4) rows that the calibration does not see; with 0 rows predictions choose, as they do for a budget on software
+adapters unless the model is tiny. The plain int8 and int4 caches are measured beside them. With --kv-lora-rank the form is reuse and the cache f16 unless given. strict is what DeepSeek's layout can
 hold, recon spends operations for quality. --refine-steps trains all maps of each layer (80 is a good number; it takes several times
 as long as all the rest). Options: weights=f32|f16|bf16|q8_0 of the matrices that are made (in --format deepseek f32 or bf16, of
 all of them), freqfold (transmla), selection and svd (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
---form makes that MLA with a quarter of the cache; --apart leaves one thing apart that is usually fused, to compare with.
+--form makes that MLA with --kv-budget of the cache, default a quarter; --apart leaves one thing apart that is usually fused, to
+compare with.
 evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its
 file with an f32 cache. generate is greedy unless --temperature says otherwise; chat samples as the model's generation_config.json says.
 --json prints one line of JSON on standard output and nothing else there.

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 /** Relative: the site may lie in any folder. */
 const PAGES = [
   { name: 'Chat', href: './' },
+  { name: 'Race', href: './latency.html' },
   { name: 'Convert', href: './convert.html' },
   { name: 'Benchmark', href: './bench.html' },
   { name: 'Verify', href: './verify.html' },

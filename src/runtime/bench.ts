@@ -1,5 +1,4 @@
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
-import type { LatentForm } from '../core/layers.ts';
 import { SHAPES } from '../core/shapes.ts';
 import type { ShapeName } from '../core/shapes.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
@@ -9,15 +8,15 @@ import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import type { Tuning } from '../model/tuning.ts';
-import { loadDecoder } from './load.ts';
-import type { LoadedModel } from './load.ts';
+import { median, spread } from './figures.ts';
+import { MeasuredModel, runLength, someIds } from './measured_model.ts';
+import type { RunLength } from './measured_model.ts';
 import { profileDecode, streamingRate } from './profile.ts';
 import type { OperationProfile } from './profile.ts';
-import { measureDepth } from './readback_latency.ts';
 import { RandomDecoder } from './random_decoder.ts';
-import { Session } from './session.ts';
+import type { RandomLatent } from './random_decoder.ts';
 import { WeightReader } from './weight_reader.ts';
-import type { AdapterInfo, AttentionForm } from './types.ts';
+import type { AdapterInfo, AttentionForm, LoadProgress } from './types.ts';
 
 export interface BenchOptions {
   readonly attention: AttentionForm;
@@ -76,8 +75,8 @@ export interface BenchResult {
   }[];
 }
 
-/** @param latent MLA in this form, with a quarter of the shape's cache */
-export function sourceOfShape(shape: ShapeName, latent?: LatentForm): DecoderSource {
+/** With random 4-bit weights. @param latent as MLA in this form */
+export function sourceOfShape(shape: ShapeName, latent?: RandomLatent): DecoderSource {
   return new RandomDecoder(SHAPES[shape], 'q4_0', latent);
 }
 
@@ -86,11 +85,6 @@ export function sourceOfCheckpoint(checkpoint: Checkpoint, signal?: AbortSignal)
 }
 
 const RUNS = 5;
-/** Tokens of a run. */
-const TOKENS = 48;
-/** On software adapters, whose figures nobody quotes. */
-const SOFTWARE_TOKENS = 6;
-const WARM_UP = 12;
 
 /** Share of the work that loading counts for. */
 const LOADING = 0.3;
@@ -104,26 +98,18 @@ export async function bench(
   const { attention, cacheDtype, contexts, prefill, onProgress = () => {}, signal } = options;
   onProgress({ what: 'loading', share: 0, result: null });
   const gpu = await openGpu(webgpu);
-  const runTokens = gpu.info.software ? SOFTWARE_TOKENS : TOKENS;
-  const depth = await measureDepth(gpu);
-  const model = await loadDecoder(source, gpu, {
-    attention,
-    cacheDtype,
-    contextLength: longestOf(source, contexts, prefill, WARM_UP + RUNS * runTokens + 1),
-    promptLogits: false,
-    spare: depth,
-    tuning: options.apart && { [options.apart]: false },
-    onProgress: ({ stage, loaded, total, unit }) => {
-      // Kernels are compiled last, and that takes as long as all layers.
-      const share = ((stage === 'warm up' ? 0.5 : 0) + (0.5 * loaded) / total) * LOADING;
-      const what =
-        unit === 'layers' ? `loading layer ${loaded} of ${total}` : `compiling kernel ${loaded} of ${total}`;
-      onProgress({ what, share, result: null });
-    },
-    signal,
-  });
+  const length = runLength(gpu);
+  const behind = length.warmUp + length.tokens + 1;
+  let model: MeasuredModel | undefined;
   try {
-    const session = new Session(gpu, model.plan, model.config.vocab_size, model.buffers, depth);
+    const one = (model = await MeasuredModel.load(gpu, source, {
+      attention,
+      cacheDtype,
+      contextLength: longestOf(source, contexts, prefill, behind),
+      tuning: options.apart && { [options.apart]: false },
+      onProgress: (progress) => onProgress({ ...loadingShare(progress), result: null }),
+      signal,
+    }));
     const timed = gpu.device.features.has('timestamp-query');
     const rows: BenchRow[] = [];
     const prompts: BenchResult['prefill'][number][] = [];
@@ -144,17 +130,26 @@ export async function bench(
     if (timed) streamingGBs = await streamingRate(gpu);
     for (const context of contexts) {
       report(`decode at ${context}`);
-      rows.push(await decodeRow(gpu, model, session, context, options, runTokens));
+      rows.push(await decodeRow(gpu, one, context, options, length));
     }
     for (const tokens of prefill) {
       report(`prefill of ${tokens}`);
-      prompts.push({ attention, tokens, tokensPerSecond: await prefillRate(session, tokens, signal) });
+      prompts.push({ attention, tokens, tokensPerSecond: await prefillRate(one, tokens, signal) });
     }
     return result();
   } finally {
-    model.buffers.destroy();
+    model?.destroy();
     gpu.device.destroy();
   }
+}
+
+/** Kernels are compiled last, and that takes as long as all layers. */
+function loadingShare({ stage, unit, loaded, total }: LoadProgress): Pick<BenchProgress, 'what' | 'share'> {
+  return {
+    what:
+      unit === 'layers' ? `loading layer ${loaded} of ${total}` : `compiling kernel ${loaded} of ${total}`,
+    share: ((stage === 'warm up' ? 0.5 : 0) + (0.5 * loaded) / total) * LOADING,
+  };
 }
 
 /** Positions that all measurements need. @param behind tokens decoded behind a context */
@@ -181,36 +176,31 @@ function longestOf(
 
 async function decodeRow(
   gpu: Gpu,
-  model: LoadedModel,
-  session: Session,
+  model: MeasuredModel,
   context: number,
   { attention, cacheDtype, signal }: BenchOptions,
-  runTokens: number,
+  length: RunLength,
 ): Promise<BenchRow> {
   const { plan } = model;
   const timed = gpu.device.features.has('timestamp-query');
-  const rates = await decodeRates(session, context, model.contextLength, runTokens, signal);
+  const ids = someIds(context, model.loaded.config.vocab_size);
+  model.pretend(ids.slice(0, -1));
+  const rates: number[] = [];
+  for (let run = 0; run < RUNS; run++) rates.push(1000 / (await model.decodeRun(ids, length, signal)));
   const { tokenMs, operations } = timed
     ? await profileDecode(gpu, plan, context)
     : { tokenMs: null, operations: [] };
-  const step = plan.step(context, 1);
-  const weights = [plan.decode, plan.greedy]
-    .flat()
-    .filter(({ label }) => label.endsWith('_proj') || label.endsWith('head'))
-    .reduce((sum, dispatch) => sum + dispatch.bytesMoved(step), 0);
-  const sorted = rates.toSorted((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
   const attentionTimes = operations.filter(({ operation }) => /attention|combine/.test(operation));
   return {
     attention,
-    form: model.latentForm ?? 'gqa',
+    form: model.form,
     cacheDtype,
     context,
-    decodeTokensPerSecond: median,
+    decodeTokensPerSecond: median(rates),
     runsTokensPerSecond: rates,
-    spread: ((sorted.at(-1) ?? 0) - (sorted[0] ?? 0)) / median,
+    spread: spread(rates),
     dispatchesPerToken: plan.dispatchesAt(context),
-    weightBytesPerToken: weights,
+    weightBytesPerToken: model.weightBytesPerToken(context),
     kvBytesPerToken: plan.kvBytesPerToken,
     attentionMs: timed ? attentionTimes.reduce((sum, { ms }) => sum + ms, 0) : null,
     tokenMs,
@@ -218,54 +208,17 @@ async function decodeRow(
   };
 }
 
-/** Tokens a second in runs, one after another, after a few tokens to warm up. */
-async function decodeRates(
-  session: Session,
-  context: number,
-  room: number,
-  runTokens: number,
-  signal: AbortSignal | undefined,
-): Promise<number[]> {
-  const prompt = Array.from({ length: context }, (_, i) => (i * 7919) % 1000);
-  session.pretend(prompt.slice(0, -1));
-  const times: number[] = [];
-  for await (const id of session.generate(prompt, room, { sampling: 'argmax', signal })) {
-    void id;
-    times.push(performance.now());
-    if (times.length > WARM_UP + RUNS * runTokens) break;
-  }
-  const rates: number[] = [];
-  for (let run = 0; run < RUNS; run++) {
-    const from = times[WARM_UP + run * runTokens] ?? 0;
-    const to = times[WARM_UP + (run + 1) * runTokens] ?? NaN;
-    rates.push((runTokens * 1000) / (to - from));
-  }
-  return rates;
-}
-
 /** The best of three: the first compiles and warms up. */
 async function prefillRate(
-  session: Session,
+  model: MeasuredModel,
   tokens: number,
   signal: AbortSignal | undefined,
 ): Promise<number> {
-  const prompt = Array.from({ length: tokens }, (_, i) => (i * 7919) % 1000);
+  const ids = someIds(tokens, model.loaded.config.vocab_size);
   let best = Infinity;
   for (let run = 0; run < 3; run++) {
-    session.reset();
-    let ms = Infinity;
-    const onPrefilled = ({ prefillMs }: { prefillMs: number }): void => {
-      ms = prefillMs;
-    };
-    for await (const id of session.generate(prompt, tokens + 1, {
-      sampling: 'argmax',
-      onPrefilled,
-      signal,
-    })) {
-      void id;
-      break;
-    }
-    best = Math.min(best, ms);
+    model.session.reset();
+    best = Math.min(best, await model.prefill(ids, signal));
   }
   return (tokens * 1000) / best;
 }

@@ -183,7 +183,7 @@ export function formOf({ name, latent }: Checkpoint, wanted: AttentionForm | und
 }
 
 /** generation_config.json first, then config.json; the tokenizer's own end token always counts too. */
-function eosIds(checkpoint: Checkpoint, tokenizer: Tokenizer | null): ReadonlySet<number> {
+export function eosIds(checkpoint: Checkpoint, tokenizer: Tokenizer | null): ReadonlySet<number> {
   const named = checkpoint.generation.eos_token_id ?? checkpoint.config.eos_token_id;
   return new Set([...named, ...(tokenizer?.eosTokenIds ?? [])]);
 }

@@ -1,16 +1,18 @@
-import type { LatentForm } from '../core/layers.ts';
 import type { ShapeName } from '../core/shapes.ts';
 import { openCheckpoint } from '../formats/open_checkpoint.ts';
 import { openModelFiles } from '../formats/open_model_files.ts';
 import { bench, sourceOfCheckpoint, sourceOfShape } from './bench.ts';
 import type { BenchOptions, BenchProgress, BenchResult } from './bench.ts';
 import type { DecoderSource } from './decoder_source.ts';
+import type { RandomLatent } from './random_decoder.ts';
 import { openStore } from './stored_files.ts';
 
 /** What to measure, in a form that can be sent to a worker. */
 export interface BenchRequest extends Omit<BenchOptions, 'onProgress' | 'signal'> {
-  /** A shape with random 4-bit weights (latent: as MLA with a quarter of its cache), or a model: http(s) address or Hub id. */
-  readonly subject: { readonly shape: ShapeName; readonly latent?: LatentForm } | { readonly model: string };
+  /** A shape with random 4-bit weights (latent: as MLA), or a model: http(s) address or Hub id. */
+  readonly subject:
+    | { readonly shape: ShapeName; readonly latent?: RandomLatent }
+    | { readonly model: string };
 }
 
 /** @throws WebMlaError as an engine does that loads this model */

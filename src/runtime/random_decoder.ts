@@ -1,4 +1,8 @@
+import { attentionShape } from '../convert/attention_shape.ts';
+import { rowWidth } from '../convert/budget.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
+import { WebMlaError } from '../core/errors.ts';
 import { numberToF16 } from '../core/half.ts';
 import { latentShape } from '../core/layers.ts';
 import type {
@@ -15,6 +19,13 @@ import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
 import { outputFolds, queryFolds } from '../model/fold.ts';
 import type { DecoderSource } from './decoder_source.ts';
 
+/** MLA in this form. kvBudget: its share of the f16 GQA cache, default a quarter; cacheDtype: what that is to hold, default f16. */
+export interface RandomLatent {
+  readonly form: LatentForm;
+  readonly kvBudget?: number;
+  readonly cacheDtype?: CacheFormat;
+}
+
 /** A model of a given shape with random weights, for measurements of speed: speed does not depend on what weights say. */
 export class RandomDecoder implements DecoderSource {
   readonly config: ModelConfig;
@@ -22,11 +33,11 @@ export class RandomDecoder implements DecoderSource {
   readonly #format: WeightFormat;
   #state = 0x9e3779b9;
 
-  /** @param latent MLA in this form, with a quarter of GQA's cache */
-  constructor(config: ModelConfig, format: 'q4_0' | 'q4_1' | 'q8_0', latent?: LatentForm) {
+  /** @throws WebMlaError `bad_request` for a budget that no row fits into */
+  constructor(config: ModelConfig, format: 'q4_0' | 'q4_1' | 'q8_0', latent?: RandomLatent) {
     this.config = config;
     this.#format = format;
-    this.latent = latent ? quarterOf(config, latent) : null;
+    this.latent = latent ? latentOf(config, latent) : null;
   }
 
   async layer(): Promise<DecoderLayer<GqaAttention>> {
@@ -122,15 +133,26 @@ export class RandomDecoder implements DecoderSource {
   }
 }
 
-/** A quarter of GQA's values in every layer, up to half of a head of them rotated: the usual budget of a conversion. */
-function quarterOf(config: ModelConfig, latent: LatentForm): LatentConfig {
-  const values = (2 * config.num_key_value_heads * config.head_dim) / 4;
-  const qk_rope_head_dim = values < config.head_dim * 1.5 ? config.head_dim / 4 : config.head_dim / 2;
-  const kv_lora_rank = latent === 'recon' ? values : values - qk_rope_head_dim;
-  const layer: LatentLayer = { latent, kv_lora_rank, qk_rope_head_dim, qk_offset: 0 };
+/** The row that the budget pays for, up to half of a head of it rotated: what a conversion usually finds. */
+function latentOf(
+  config: ModelConfig,
+  { form, kvBudget = 0.25, cacheDtype = 'f16' }: RandomLatent,
+): LatentConfig {
+  const values = rowWidth(attentionShape(config), kvBudget, cacheDtype);
+  // Kernels want pairs by fours.
+  const rotated = values < config.head_dim * 1.5 ? config.head_dim / 4 : config.head_dim / 2;
+  const qk_rope_head_dim = Math.max(8, 8 * Math.floor(rotated / 8));
+  const kv_lora_rank = form === 'recon' ? values : values - qk_rope_head_dim;
+  if (kv_lora_rank < 4) {
+    throw new WebMlaError(
+      'bad_request',
+      `kvBudget: ${kvBudget} holds ${values} values a token, expected more than ${qk_rope_head_dim}, which are rope keys`,
+    );
+  }
+  const layer: LatentLayer = { latent: form, kv_lora_rank, qk_rope_head_dim, qk_offset: 0 };
   return {
     method: 'random',
-    cacheDtype: 'f16',
+    cacheDtype,
     architecture: config.architecture,
     layers: Array.from({ length: config.num_hidden_layers }, () => layer),
   };

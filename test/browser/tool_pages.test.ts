@@ -146,7 +146,7 @@ test('pages lead to each other, and say so where there is no WebGPU', async () =
   });
   const { page } = driver;
   await driver.goto();
-  for (const name of ['Benchmark', 'Verify', 'Convert', 'Benchmark']) {
+  for (const name of ['Race', 'Verify', 'Convert', 'Benchmark']) {
     await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
     await page.getByRole('heading', { name: 'This browser offers no WebGPU' }).waitFor(PATIENCE);
   }

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { parseLengths, requestOf, usualSettings } from '../../src/demo/bench/bench_settings.ts';
+import {
+  parseLengths,
+  parseSettings,
+  requestOf,
+  usualSettings,
+} from '../../src/demo/bench/bench_settings.ts';
 import { labelled, roundTop, shareOf } from '../../src/demo/plot_scale.ts';
 import { figure, kernelViews, markdownOf, resultOf } from '../../src/demo/verify/verify_result.ts';
 import type { Verification } from '../../src/verify/verify_device.ts';
@@ -23,9 +28,29 @@ test('what is asked of the worker', () => {
     contexts: [128, 1024],
     prefill: [512],
   });
+  const latent = { form: 'recon', kvBudget: 0.25 } as const;
+  expect(requestOf({ ...settings, latent })?.subject).toEqual({ shape: 'smollm2-135m' });
+  expect(requestOf({ ...settings, latent, attention: 'mla' })).toMatchObject({
+    subject: { shape: 'smollm2-135m', latent: { ...latent, cacheDtype: 'f16' } },
+  });
   expect(requestOf({ ...settings, contexts: '', prefill: '' })).toBeNull();
   expect(requestOf({ ...settings, subject: 'address', address: ' ' })).toBeNull();
 });
+
+test.each([
+  [{}, null],
+  [{ kvBudget: '0.25' }, { form: 'reuse', kvBudget: 0.25 }],
+  [{ form: 'recon' }, { form: 'recon', kvBudget: 0.25 }],
+  [
+    { kvBudget: '0.5', form: 'strict' },
+    { form: 'strict', kvBudget: 0.5 },
+  ],
+  [{ kvBudget: '2' }, null],
+  [{ latent: { form: 'recon', kvBudget: 0.5 } }, { form: 'recon', kvBudget: 0.5 }],
+  [{ latent: null }, null],
+])('the latent form that %j asks for', (stored, latent) =>
+  expect(parseSettings(stored, usualSettings(true)).latent).toEqual(latent),
+);
 
 describe('the plot', () => {
   test('ends above the fastest, at a round number', () => {

@@ -30,7 +30,7 @@ async function planOf(
   tuning = TUNING,
 ): Promise<Plan> {
   const { device } = await testGpu();
-  const source = new RandomDecoder(config, 'q4_0', latent);
+  const source = new RandomDecoder(config, 'q4_0', latent && { form: latent });
   const buffers = new Buffers(device);
   const uploader = new WeightUploader(buffers, device.limits.maxStorageBufferBindingSize);
   const layers = [];
@@ -132,7 +132,7 @@ describe('the decode loop', () => {
       num_key_value_heads: 1,
       head_dim: 32,
     };
-    const model = await loadDecoder(new RandomDecoder(config, 'q4_0', 'strict'), gpu, {
+    const model = await loadDecoder(new RandomDecoder(config, 'q4_0', { form: 'strict' }), gpu, {
       attention: 'mla',
       cacheDtype: 'f16',
       contextLength: 256,

@@ -39,7 +39,7 @@ export function solvePositive(a: Matrix, b: Matrix): Matrix {
 }
 
 /** Damping grows in such steps, at most so often. */
-const GROWTH = { factor: 10, times: 4 };
+const GROWTH = { factor: 10, times: 6 };
 
 /**
  * The same for an A that is positive definite but for rounding: moments of few tokens, summed in f32. `damping` is added to its

@@ -6,7 +6,7 @@ import { parseLengths, parseSettings } from './bench_settings.ts';
 import type { BenchSettings } from './bench_settings.ts';
 
 /**
- * What the page's address asks for: ?shape=, model=, attention=, form=, cacheDtype=, contexts=, prefill=, auto=1.
+ * What the page's address asks for: ?shape=, model=, attention=, form=, kvBudget=, cacheDtype=, contexts=, prefill=, auto=1.
  * features=ordinary says what holds anyway: the device is asked for no shader-f16 and for nothing experimental.
  */
 export class BenchAddress {
@@ -34,17 +34,18 @@ export class BenchAddress {
     const rules: readonly (readonly [string, (value: string) => boolean, string])[] = [
       ['shape', isShapeName, `one of ${SHAPE_NAMES.join(', ')}`],
       ['attention', (value) => oneOf(value, ATTENTION_FORMS, null) !== null, ATTENTION_FORMS.join(' or ')],
+      [
+        'cacheDtype',
+        (value) => oneOf(value, CACHE_DTYPES, null) !== null,
+        `one of ${CACHE_DTYPES.join(', ')}`,
+      ],
       ['features', (value) => value === 'ordinary', 'ordinary'],
       [
         'form',
         (value) => oneOf(value, LATENT_FORMS, null) !== null && this.#query.has('shape'),
         `one of ${LATENT_FORMS.join(', ')}, with a shape`,
       ],
-      [
-        'cacheDtype',
-        (value) => oneOf(value, CACHE_DTYPES, null) !== null,
-        `one of ${CACHE_DTYPES.join(', ')}`,
-      ],
+      ['kvBudget', (value) => Number(value) > 0 && Number(value) <= 1, 'a share above 0, at most 1'],
       ['contexts', (value) => parseLengths(value) !== null, 'lengths with commas between them'],
       ['prefill', (value) => parseLengths(value) !== null, 'lengths with commas between them'],
     ];

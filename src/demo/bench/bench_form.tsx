@@ -2,12 +2,11 @@ import type { ComponentChildren } from 'preact';
 import { AttentionSwitch } from '../attention_switch.tsx';
 import { CACHE_DTYPES, CACHE_NAMES } from '../forms.ts';
 import { oneOf } from '../plain_data.ts';
+import { isShape } from '../subject.ts';
+import { SubjectFields } from '../subject_fields.tsx';
 import type { BenchSession } from './bench_session.ts';
-import { MOST_LENGTHS, parseLengths, parseSettings, SUBJECT_NAMES } from './bench_settings.ts';
-import type { BenchSettings, Subject } from './bench_settings.ts';
-
-const SHAPES: readonly Subject[] = ['smollm2-135m', 'qwen2-0.5b', 'llama-3.2-1b'];
-const MODELS: readonly Subject[] = ['embedded', 'address'];
+import { latentName, LATENTS, MOST_LENGTHS, parseLengths } from './bench_settings.ts';
+import type { BenchLatent, BenchSettings } from './bench_settings.ts';
 
 export function BenchForm({ session }: { session: BenchSession }): ComponentChildren {
   const settings = session.settings.value;
@@ -23,11 +22,14 @@ export function BenchForm({ session }: { session: BenchSession }): ComponentChil
         void session.run();
       }}
     >
-      <SubjectFields settings={settings} change={change} />
+      <SubjectFields subject={settings.subject} address={settings.address} change={change} />
       <div class="stacked">
         <span>Attention</span>
         <AttentionSwitch value={settings.attention} onChange={(attention) => change({ attention })} />
       </div>
+      {settings.attention === 'mla' && isShape(settings.subject) && (
+        <LatentField value={settings.latent} onChange={(latent) => change({ latent })} />
+      )}
       <div class="stacked">
         <label for="cache-dtype">KV cache</label>
         <select
@@ -76,53 +78,40 @@ export function BenchForm({ session }: { session: BenchSession }): ComponentChil
   );
 }
 
-interface FieldsProps {
-  readonly settings: BenchSettings;
-  readonly change: (part: Partial<BenchSettings>) => void;
+interface LatentFieldProps {
+  readonly value: BenchLatent | null;
+  readonly onChange: (value: BenchLatent | null) => void;
 }
 
-function SubjectFields({ settings, change }: FieldsProps): ComponentChildren {
-  const { subject, address } = settings;
-  const options = (subjects: readonly Subject[]): ComponentChildren =>
-    subjects.map((one) => (
-      <option key={one} value={one}>
-        {one === 'address' ? 'Another model, by address' : SUBJECT_NAMES[one]}
-      </option>
-    ));
+/** Whether MLA is the lossless form, or one that shrinks the cache. */
+function LatentField({ value, onChange }: LatentFieldProps): ComponentChildren {
+  const choices = value && !LATENTS.some((one) => latentName(one) === latentName(value)) ? [value] : [];
+  const all = [...choices, ...LATENTS];
   return (
-    <>
-      <div class="stacked">
-        <label for="subject">Model</label>
-        <select
-          id="subject"
-          class="field"
-          value={subject}
-          onChange={({ currentTarget }) =>
-            change({ subject: parseSettings({ subject: currentTarget.value }, settings).subject })
-          }
-        >
-          <optgroup label="Shape, with random weights">{options(SHAPES)}</optgroup>
-          <optgroup label="Model, with its own">{options(MODELS)}</optgroup>
-        </select>
-      </div>
-      {subject === 'address' && (
-        <div class="stacked">
-          <label for="model-address">Address or Hub id</label>
-          <input
-            id="model-address"
-            class="field"
-            type="text"
-            inputMode="url"
-            autocomplete="off"
-            spellcheck={false}
-            required
-            placeholder="owner/name, https://…"
-            value={address}
-            onInput={({ currentTarget }) => change({ address: currentTarget.value })}
-          />
-        </div>
+    <div class="stacked">
+      <label for="latent">Latent</label>
+      <select
+        id="latent"
+        class="field"
+        aria-describedby="latent-about"
+        value={value ? latentName(value) : ''}
+        onChange={({ currentTarget }) =>
+          onChange(all.find((one) => latentName(one) === currentTarget.value) ?? null)
+        }
+      >
+        <option value="">lossless, of the same size</option>
+        {all.map((one) => (
+          <option key={latentName(one)} value={latentName(one)}>
+            {latentName(one)}
+          </option>
+        ))}
+      </select>
+      {value && (
+        <p id="latent-about" class="faint">
+          The widths of a converted model with random weights in them: its speed, and no answers.
+        </p>
       )}
-    </>
+    </div>
   );
 }
 

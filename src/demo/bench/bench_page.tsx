@@ -26,7 +26,7 @@ export function BenchPage({ session }: { session: BenchSession }): ComponentChil
         {limit != null && <span class="device-limit">streams {rate(limit)} GB/s</span>}
       </DeviceFacts>
       {found.kind === 'found' && found.info.software && (
-        <p class="note bench-note">
+        <p class="note device-note">
           This is a software adapter: its answers are right, its figures say nothing about a GPU.
         </p>
       )}

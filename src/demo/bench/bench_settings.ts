@@ -1,13 +1,9 @@
 import type { AttentionForm, CacheDtype } from '../../index.ts';
-import { isShapeName } from '../../measure.ts';
-import type { BenchRequest, LatentForm, ShapeName } from '../../measure.ts';
-import { EMBEDDED_MODEL } from '../embedded_model.ts';
+import type { BenchRequest, LatentForm } from '../../measure.ts';
 import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS } from '../forms.ts';
-import { absoluteAddress, lastPart } from '../model_address.ts';
 import { fieldsOf, oneOf, textOr } from '../plain_data.ts';
-
-/** What is measured: a shape with random weights, the model that comes with the page, or one from elsewhere. */
-export type Subject = ShapeName | 'embedded' | 'address';
+import { isShape, parseSubject, subjectSource } from '../subject.ts';
+import type { Subject } from '../subject.ts';
 
 /** The form, as it is filled in. */
 export interface BenchSettings {
@@ -15,21 +11,28 @@ export interface BenchSettings {
   /** Of the model, where the subject is 'address'. */
   readonly address: string;
   readonly attention: AttentionForm;
-  /** A shape as MLA in this form with a quarter of its cache; '' : as `attention` says. Only by the page's address. */
-  readonly form: LatentForm | '';
+  /** Of a shape as MLA: how the cache is shrunk, as a share of GQA's. null: not at all. */
+  readonly latent: BenchLatent | null;
   readonly cacheDtype: CacheDtype;
   /** Lists of lengths, as they are typed. */
   readonly contexts: string;
   readonly prefill: string;
 }
 
-export const SUBJECT_NAMES: Readonly<Record<Subject, string>> = {
-  'smollm2-135m': 'SmolLM2 135M',
-  'qwen2-0.5b': 'Qwen2 0.5B',
-  'llama-3.2-1b': 'Llama 3.2 1B',
-  embedded: EMBEDDED_MODEL.name,
-  address: 'another model',
-};
+export interface BenchLatent {
+  readonly form: LatentForm;
+  readonly kvBudget: number;
+}
+
+/** Offered; the address may ask for others. */
+export const LATENTS: readonly BenchLatent[] = [0.5, 0.25, 0.125].flatMap((kvBudget) =>
+  (['reuse', 'recon', 'strict'] as const).map((form) => ({ form, kvBudget })),
+);
+
+/** reuse 25 % */
+export function latentName({ form, kvBudget }: BenchLatent): string {
+  return `${form} ${Math.round(kvBudget * 1000) / 10} %`;
+}
 
 /** What most devices do within a minute; software adapters get work that they end as soon. */
 export function usualSettings(software: boolean): BenchSettings {
@@ -37,7 +40,7 @@ export function usualSettings(software: boolean): BenchSettings {
     subject: software ? 'embedded' : 'smollm2-135m',
     address: '',
     attention: 'gqa',
-    form: '',
+    latent: null,
     cacheDtype: 'f16',
     contexts: software ? '16, 64' : '128, 1024',
     prefill: software ? '16' : '512',
@@ -46,16 +49,26 @@ export function usualSettings(software: boolean): BenchSettings {
 
 export function parseSettings(stored: unknown, usual: BenchSettings): BenchSettings {
   const fields = fieldsOf(stored);
-  const subject = textOr(fields['subject'], '');
   return {
-    subject: isShapeName(subject) ? subject : oneOf(subject, ['embedded', 'address'], usual.subject),
+    subject: parseSubject(fields['subject'], usual.subject),
     address: textOr(fields['address'], usual.address),
-    attention: oneOf(fields['attention'], ATTENTION_FORMS, usual.attention),
-    form: oneOf(fields['form'], LATENT_FORMS, ''),
+    attention: oneOf(fields['attention'], ATTENTION_FORMS, 'form' in fields ? 'mla' : usual.attention),
+    latent: parseLatent(fields, usual.latent),
     cacheDtype: oneOf(fields['cacheDtype'], CACHE_DTYPES, usual.cacheDtype),
     contexts: textOr(fields['contexts'], usual.contexts),
     prefill: textOr(fields['prefill'], usual.prefill),
   };
+}
+
+/** As it is kept; or the fields form and kvBudget, as they stand in the address. */
+function parseLatent(fields: ReturnType<typeof fieldsOf>, usual: BenchLatent | null): BenchLatent | null {
+  if (fields['latent'] === null) return null;
+  const asked = fields['latent'] === undefined ? fields : fieldsOf(fields['latent']);
+  // Of a form alone, a quarter.
+  const kvBudget = Number(asked['kvBudget'] ?? ('form' in asked ? 0.25 : NaN));
+  return kvBudget > 0 && kvBudget <= 1
+    ? { form: oneOf(asked['form'], LATENT_FORMS, 'reuse'), kvBudget }
+    : usual;
 }
 
 /** Both lists may not be empty at once, and there is an end to what anyone waits for. */
@@ -70,22 +83,18 @@ export function parseLengths(text: string): readonly number[] | null {
 
 /** @returns null where the form is not filled in as it should be */
 export function requestOf(settings: BenchSettings): BenchRequest | null {
-  const { subject, address, form, cacheDtype } = settings;
-  const attention = form === '' ? settings.attention : 'mla';
+  const { subject, address, attention, cacheDtype } = settings;
+  const latent = attention === 'mla' && isShape(subject) ? settings.latent : null;
   const contexts = parseLengths(settings.contexts);
   const prefill = parseLengths(settings.prefill);
   if (contexts === null || prefill === null || contexts.length + prefill.length === 0) return null;
   if (subject === 'address' && address.trim() === '') return null;
-  return { subject: sourceOf(subject, address, form), attention, cacheDtype, contexts, prefill };
-}
-
-function sourceOf(subject: Subject, address: string, form: LatentForm | ''): BenchRequest['subject'] {
-  if (subject === 'address') return { model: absoluteAddress(address) };
-  return subject === 'embedded'
-    ? { model: new URL(EMBEDDED_MODEL.path, document.baseURI).href }
-    : { shape: subject, ...(form !== '' && { latent: form }) };
-}
-
-export function subjectName({ subject, address }: BenchSettings): string {
-  return subject === 'address' ? lastPart(address.trim()) : SUBJECT_NAMES[subject];
+  const source = subjectSource(subject, address);
+  return {
+    subject: latent && 'shape' in source ? { ...source, latent: { ...latent, cacheDtype } } : source,
+    attention,
+    cacheDtype,
+    contexts,
+    prefill,
+  };
 }

@@ -1,8 +1,9 @@
 import type { BenchResult } from '../../measure.ts';
 import { adapterName } from '../adapter_name.ts';
 import { ATTENTION_NAMES } from '../forms.ts';
-import { rate } from '../quantities.ts';
-import { subjectName } from './bench_settings.ts';
+import { percent, rate } from '../quantities.ts';
+import { isShape, subjectName } from '../subject.ts';
+import { latentName } from './bench_settings.ts';
 import type { BenchSettings } from './bench_settings.ts';
 
 /** One run of the benchmark, of this visit. */
@@ -14,17 +15,11 @@ export interface Measurement {
   readonly complete: boolean;
 }
 
-/** SmolLM2 135M, MLA, f16 */
+/** SmolLM2 135M, MLA, f16; tiny-chat, MLA reuse 25 %, int4 */
 export function titleOf({ settings }: Measurement): string {
-  return [
-    subjectName(settings),
-    settings.form || ATTENTION_NAMES[settings.attention],
-    settings.cacheDtype,
-  ].join(', ');
-}
-
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`;
+  const { attention, latent, cacheDtype } = settings;
+  const form = attention === 'mla' && latent && isShape(settings.subject) ? ` ${latentName(latent)}` : '';
+  return [subjectName(settings), ATTENTION_NAMES[attention] + form, cacheDtype].join(', ');
 }
 
 /** For docs/benchmarks.md, an issue or a message. */

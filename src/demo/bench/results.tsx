@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact';
 import { CopyButton } from '../copy_button.tsx';
 import { Icon } from '../icons.tsx';
-import { bytes, count, rate } from '../quantities.ts';
+import { bytes, count, percent, rate } from '../quantities.ts';
 import type { BenchSession } from './bench_session.ts';
-import { markdownOf, percent, titleOf } from './measurement.ts';
+import { markdownOf, titleOf } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { SpeedPlot } from './speed_plot.tsx';
 import { TokenTime } from './token_time.tsx';

@@ -1,8 +1,7 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import type { BenchResult, BenchRow } from '../../measure.ts';
-import { count, rate } from '../quantities.ts';
-import { percent } from './measurement.ts';
+import { count, percent, rate } from '../quantities.ts';
 
 /** Where the time of a token goes: operations by their time, each held against what the memory can stream. */
 export function TokenTime({ result }: { result: BenchResult }): ComponentChildren {

@@ -1,0 +1,241 @@
+import type { Gpu } from '../../gpu/device.ts';
+import type { Evaluation } from '../evaluate.ts';
+import { crossover, drift, median, MOST_DRIFT, spread } from '../figures.ts';
+import type { Crossover } from '../figures.ts';
+import type { MeasuredModel } from '../measured_model.ts';
+import type { AdapterInfo, AttentionForm } from '../types.ts';
+import type { RaceModels } from './race_models.ts';
+import { attentionOf, BASE, settingKey, settingName } from './setting.ts';
+import type { CacheSize, RaceSetting } from './setting.ts';
+
+/** What a sweep has found so far, and what is made of it. */
+
+export interface SweepSetting extends RaceSetting {
+  readonly attention: AttentionForm;
+}
+
+export interface SweepRow extends SweepSetting {
+  readonly context: number;
+  readonly filled: 'real' | 'synthetic';
+  /** Median of the runs, a token. */
+  readonly decodeMs: number;
+  /** In the order that they were measured in. */
+  readonly runsMs: readonly number[];
+  /** (slowest - fastest) / median */
+  readonly spread: number;
+  /** GQA f16 in the runs between these ones; null in its own row. */
+  readonly gqaMs: number | null;
+  /** Of the whole context. */
+  readonly kvBytes: number;
+  readonly weightBytesPerToken: number;
+  readonly dispatchesPerToken: number;
+  /** Weights and cache a token, by the time of a token and what the memory can stream; null without timestamps. */
+  readonly streamingShare: number | null;
+}
+
+export interface SweepCrossover extends SweepSetting {
+  /** From this context on it is faster than GQA f16; null: not up to the longest measured one. */
+  readonly context: number | null;
+  /** False: it was faster at the shortest context already. */
+  readonly found: boolean;
+}
+
+export interface SweepQuality extends SweepSetting {
+  readonly kvBytesPerToken: number;
+  readonly perplexity: number;
+  /** Mean KL(original || setting) a token, in nats; the original with an f32 cache. */
+  readonly kl: number;
+  readonly top1Agreement: number;
+  readonly tokens: number;
+}
+
+export interface SweepMemory extends SweepSetting {
+  readonly kvBytesPerToken: number;
+  readonly bytesAt32k: number;
+  readonly bytesAt128k: number;
+  /** Tokens that one layer's cache may hold by this device's limit of a buffer. */
+  readonly longestByLimit: number;
+}
+
+export interface SweepResult {
+  readonly adapter: AdapterInfo;
+  readonly features: readonly string[];
+  readonly software: boolean;
+  readonly model: string;
+  /** Tokens that the model was trained for. */
+  readonly modelContext: number;
+  readonly streamingGBs: number | null;
+  readonly rows: readonly SweepRow[];
+  readonly prefill: readonly (SweepSetting & { readonly tokens: number; readonly ms: number })[];
+  /** Of the first MLA setting that shrinks the cache (else the first MLA one): see crossovers. */
+  readonly crossover: number | null;
+  readonly crossovers: readonly SweepCrossover[];
+  readonly quality: readonly SweepQuality[];
+  /** What conversions were calibrated on; null: nothing was converted. */
+  readonly calibrationTokens: number | null;
+  readonly memory: readonly SweepMemory[];
+  /** What a reader of the figures should know. */
+  readonly notes: readonly string[];
+}
+
+interface Runs {
+  readonly setting: RaceSetting;
+  readonly context: number;
+  readonly ms: number[];
+  /** Of the base: between the challenger's runs. */
+  readonly gqaMs: number[];
+  readonly kvBytesPerToken: number;
+  readonly weightBytesPerToken: number;
+  readonly dispatchesPerToken: number;
+}
+
+export class SweepRecord {
+  streamingGBs: number | null = null;
+  readonly #gpu: Gpu;
+  readonly #models: RaceModels;
+  readonly #challengers: readonly RaceSetting[];
+  readonly #filled: SweepRow['filled'];
+  readonly #runs = new Map<string, Runs>();
+  readonly #prefill: SweepResult['prefill'][number][] = [];
+  readonly #quality: SweepQuality[] = [];
+  readonly #sizes = new Map<string, SweepMemory>();
+  readonly #notes: string[] = [];
+
+  constructor(gpu: Gpu, models: RaceModels, challengers: readonly RaceSetting[], filled: SweepRow['filled']) {
+    this.#gpu = gpu;
+    this.#models = models;
+    this.#challengers = challengers;
+    this.#filled = filled;
+  }
+
+  note(text: string): void {
+    if (!this.#notes.includes(text)) this.#notes.push(text);
+  }
+
+  size(setting: RaceSetting, { widestRow, token }: CacheSize): void {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#gpu.device.limits;
+    this.#sizes.set(settingKey(setting), {
+      ...named(setting),
+      kvBytesPerToken: token,
+      bytesAt32k: token * 2 ** 15,
+      bytesAt128k: token * 2 ** 17,
+      longestByLimit: Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / widestRow),
+    });
+  }
+
+  prefill(setting: RaceSetting, tokens: number, ms: number): void {
+    const known = this.#prefill.find((one) => settingKey(one) === settingKey(setting));
+    if (!known) this.#prefill.push({ ...named(setting), tokens, ms });
+  }
+
+  /** @param challenger whose turn it is with GQA; null: GQA runs alone */
+  run(
+    setting: RaceSetting,
+    challenger: RaceSetting | null,
+    context: number,
+    ms: number,
+    model: MeasuredModel,
+  ): void {
+    this.#runsOf(setting, context, model).ms.push(ms);
+    if (challenger && settingKey(setting) === settingKey(BASE)) {
+      this.#runsOf(challenger, context, model).gqaMs.push(ms);
+    }
+  }
+
+  #runsOf(setting: RaceSetting, context: number, model: MeasuredModel): Runs {
+    const key = `${settingKey(setting)}@${context}`;
+    const known = this.#runs.get(key);
+    if (known && known.ms.length > 0) return known;
+    // The first run of a challenger is its own: what GQA left here before it has GQA's sizes.
+    const runs: Runs = {
+      setting,
+      context,
+      ms: [],
+      gqaMs: known?.gqaMs ?? [],
+      kvBytesPerToken: model.plan.kvBytesPerToken,
+      weightBytesPerToken: model.weightBytesPerToken(context),
+      dispatchesPerToken: model.plan.dispatchesAt(context),
+    };
+    this.#runs.set(key, runs);
+    return runs;
+  }
+
+  quality(setting: RaceSetting, { perplexity, kl = 0, top1Agreement = 0, tokens }: Evaluation): void {
+    const kvBytesPerToken = this.#sizes.get(settingKey(setting))?.kvBytesPerToken ?? 0;
+    this.#quality.push({ ...named(setting), kvBytesPerToken, perplexity, kl, top1Agreement, tokens });
+  }
+
+  result(): SweepResult {
+    const rows = [...this.#runs.values()].filter(({ ms }) => ms.length > 0).map((runs) => this.#row(runs));
+    const crossovers = this.#challengers
+      .filter((setting) => rows.some((row) => settingKey(row) === settingKey(setting)))
+      .map((setting) => ({ ...named(setting), ...crossoverOf(rows, setting) }));
+    const headline =
+      crossovers.find(({ kvBudget }) => kvBudget !== null) ??
+      crossovers.find(({ attention }) => attention === 'mla');
+    return {
+      adapter: this.#gpu.info,
+      features: [...this.#gpu.device.features],
+      software: this.#gpu.info.software,
+      model: this.#models.name,
+      modelContext: this.#models.longestContext,
+      streamingGBs: this.streamingGBs,
+      rows,
+      prefill: [...this.#prefill],
+      crossover: headline?.context ?? null,
+      crossovers,
+      quality: [...this.#quality],
+      calibrationTokens: this.#models.calibrationTokens,
+      memory: [...this.#sizes.values()],
+      notes: [...this.#notes, ...driftNotes(rows)],
+    };
+  }
+
+  #row({ setting, context, ms, gqaMs, kvBytesPerToken, ...plan }: Runs): SweepRow {
+    const decodeMs = median(ms);
+    const kvBytes = kvBytesPerToken * context;
+    const rate = (plan.weightBytesPerToken + kvBytes) / decodeMs / 1e6;
+    return {
+      ...named(setting),
+      context,
+      filled: this.#filled,
+      decodeMs,
+      runsMs: [...ms],
+      spread: spread(ms),
+      gqaMs: gqaMs.length > 0 ? median(gqaMs) : null,
+      kvBytes,
+      weightBytesPerToken: plan.weightBytesPerToken,
+      dispatchesPerToken: plan.dispatchesPerToken,
+      streamingShare: this.streamingGBs === null ? null : rate / this.streamingGBs,
+    };
+  }
+}
+
+/** The fields of the contract. */
+function named({ form, cacheDtype, kvBudget }: RaceSetting): SweepSetting {
+  return { attention: attentionOf({ form, cacheDtype, kvBudget }), form, cacheDtype, kvBudget };
+}
+
+/** Against the runs of GQA that lie between its own, so that a device that slows down slows both. */
+function crossoverOf(
+  rows: readonly SweepRow[],
+  setting: RaceSetting,
+): { context: number | null; found: boolean } {
+  const own = rows.filter((row) => settingKey(row) === settingKey(setting));
+  const found: Crossover | null = crossover(
+    own.flatMap(({ context, gqaMs }) => (gqaMs === null ? [] : [{ context, ms: gqaMs }])),
+    own.map(({ context, decodeMs }) => ({ context, ms: decodeMs })),
+  );
+  return found ?? { context: null, found: false };
+}
+
+function driftNotes(rows: readonly SweepRow[]): string[] {
+  return rows.flatMap((row) => {
+    const change = drift(row.runsMs);
+    if (Math.abs(change) <= MOST_DRIFT) return [];
+    const [from, to] = [row.runsMs[0] ?? 0, row.runsMs.at(-1) ?? 0];
+    return [
+      `${settingName(row)} at ${row.context}: the last run took ${to.toFixed(2)} ms a token, the first ${from.toFixed(2)}: the device ${change > 0 ? 'slowed down' : 'sped up'} meanwhile, or is busy.`,
+    ];
+  });
+}
