@@ -43,7 +43,7 @@ const WARM_UP = 10;
  * comes near to the original layer's on the original stream (research/lab, `adam_layer`): loss |out - wanted|² / |wanted|², 4 rows a
  * step drawn with a fixed seed, rate 1e-2 of each tensor's root mean square, 10 steps of warm-up within a cosine.
  *
- * Up to 4 rows are never trained on; if their loss has not fallen, the layer stays as it was.
+ * A quarter of the rows, from 1 to 4 of them, is never trained on; if their loss has not fallen, the layer stays as it was.
  *
  * A step is about 4 (6 T n + T² heads (5 head_dim + 6 pairs)) operations, T tokens a row and n trained elements: 30 GFLOP and some
  * 3 GB moved for SmolLM2-135M at half the cache and T = 1,024, besides the original layer's own pass over the rows. Memory: two score
