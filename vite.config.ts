@@ -1,12 +1,10 @@
 import { defineConfig } from 'vite';
-import { viteAliases } from './scripts/aliases.mjs';
 
 /** The pages. The npm package is built by scripts/build.mjs. Relative base: the site works from any sub-path. */
 export default defineConfig({
   base: './',
   // Several pages: an address that is not there is a 404 and not the chat page.
   appType: 'mpa',
-  resolve: { alias: viteAliases },
   worker: { format: 'es' },
   build: {
     target: 'es2023',

@@ -6,7 +6,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
 import { build as vite } from 'vite';
-import { aliases, withoutUploads } from './aliases.mjs';
 import { shorten, shortNames } from './short_wgsl.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -48,8 +47,7 @@ const shared = {
   format: 'esm',
   target: 'es2023',
   loader: { '.txt': 'text' },
-  plugins: [wgsl, workerUrl, withoutUploads],
-  alias: aliases,
+  plugins: [wgsl, workerUrl],
   legalComments: 'none',
   logLevel: 'warning',
   outdir: 'lib',

@@ -4,7 +4,7 @@ import { isRepeatableStatus } from './http_status.ts';
 import { Patience } from './patience.ts';
 
 /**
- * `fetch` for @huggingface/hub with our watchdog and patience. The library asks only for lists and single bytes; of
+ * `fetch` for questions to the Hub, with our watchdog and patience. They are for lists and single bytes; of
  * anything else than JSON the body is not read, so that a server without ranges does not send a model for nothing.
  */
 export function patientFetch(options: HttpOptions): typeof fetch {

@@ -1,7 +1,7 @@
-import { fileDownloadInfo, listFiles } from '@huggingface/hub';
 import { asWebMlaError, WebMlaError } from '../core/errors.ts';
 import type { ByteSource } from './byte_source.ts';
-import { patientFetch } from './hub_fetch.ts';
+import { fileInfo, listTree } from './hub_api.ts';
+import type { HubPlace } from './hub_api.ts';
 import { listedFiles } from './listed_files.ts';
 import type { ModelFiles } from './model_files.ts';
 import { isUnreachable, openStoredHttp } from './stored_http.ts';
@@ -84,19 +84,15 @@ async function list(
   place: { readonly hubUrl: string; readonly accessToken: string | undefined; readonly prefix: string },
   options: StoredHttpOptions,
 ): Promise<ReadonlyMap<string, ListedFile | null>> {
-  const { repository, path } = address;
-  const query = {
-    repo: { type: 'model' as const, name: repository },
-    hubUrl: place.hubUrl,
-    fetch: patientFetch(options),
-    ...(place.accessToken ? { accessToken: place.accessToken } : {}),
-  };
+  const { repository, revision, path } = address;
+  const { hubUrl, accessToken } = place;
+  const query = { hubUrl, repository, revision, accessToken: accessToken || undefined };
   try {
     return path === null || !isAlone(path)
-      ? await listFolder(query, address, folder)
-      : await listOne(query, address, path);
+      ? await listFolder(query, path, folder, options)
+      : await listOne(query, path, options);
   } catch (error) {
-    const failure = hubError(error, address);
+    const failure = asWebMlaError(error, 'network');
     const stored = isUnreachable(failure) ? await listStored(place.prefix, path, options) : null;
     if (stored && stored.size > 0) return stored;
     throw failure;
@@ -108,40 +104,29 @@ function isAlone(path: string): boolean {
   return path.endsWith('.gguf') && !SPLIT_NUMBER.test(path);
 }
 
-interface Query {
-  readonly repo: { readonly type: 'model'; readonly name: string };
-  readonly hubUrl: string;
-  readonly fetch: typeof fetch;
-  readonly accessToken?: string;
-}
-
 async function listFolder(
-  query: Query,
-  { revision, path }: HubAddress,
+  place: HubPlace,
+  path: string | null,
   folder: string,
+  options: StoredHttpOptions,
 ): Promise<ReadonlyMap<string, ListedFile>> {
   const listing = new Map<string, ListedFile>();
-  // The library encodes the revision in one of its functions and not in the other.
-  const where = { revision: encodeURIComponent(revision), ...(folder ? { path: encoded(folder) } : {}) };
-  for await (const { type, path: full, size, oid = '', lfs } of listFiles({ ...query, ...where })) {
-    if (type !== 'file' || (path !== null && !belongsTo(full, path))) continue;
-    const name = folder ? full.slice(folder.length + 1) : full;
-    listing.set(name, { size: lfs?.size ?? size, version: lfs?.oid ?? oid, sha256: lfs?.oid ?? null });
+  for (const [full, file] of await listTree(place, encoded(folder), options)) {
+    if (path !== null && !belongsTo(full, path)) continue;
+    listing.set(folder ? full.slice(folder.length + 1) : full, file);
   }
   if (path !== null && !listing.has(path.slice(folder.length && folder.length + 1))) throw missing(path);
   return listing;
 }
 
 async function listOne(
-  query: Query,
-  { revision }: HubAddress,
+  place: HubPlace,
   path: string,
+  options: StoredHttpOptions,
 ): Promise<ReadonlyMap<string, ListedFile>> {
-  const info = await fileDownloadInfo({ ...query, revision, path: encoded(path) });
+  const info = await fileInfo(place, encoded(path), options);
   if (!info) throw missing(path);
-  const version = info.etag.replace(/^W\//, '').replaceAll('"', '');
-  const sha256 = /^[0-9a-f]{64}$/.test(version) ? version : null;
-  return new Map([[path.split('/').at(-1) ?? path, { size: info.size, version, sha256 }]]);
+  return new Map([[path.split('/').at(-1) ?? path, info]]);
 }
 
 /** Other parts of a split GGUF; beside a .safetensors everything that is not weights. */
@@ -171,30 +156,4 @@ function encoded(path: string): string {
 
 function missing(path: string): WebMlaError {
   return new WebMlaError('missing_file', `${path}: expected a file of the repository, got no such file`);
-}
-
-/** The library throws HubApiError with statusCode, TypeError for a token of the wrong form, and what fetch throws. */
-function hubError(error: unknown, { repository, revision }: HubAddress): WebMlaError {
-  if (error instanceof WebMlaError) return error;
-  const name = `${repository}@${revision}`;
-  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
-  if (status === 401 || status === 403 || status === 404) {
-    return new WebMlaError(
-      'missing_file',
-      `${name}: expected a model on the Hugging Face Hub, got status ${status}`,
-      'It does not exist, or it is private or gated: then an access token is needed (hub.accessToken).',
-      { status },
-      error,
-    );
-  }
-  if (error instanceof TypeError) {
-    return new WebMlaError(
-      'bad_request',
-      `${name}: ${error.message}`,
-      'Access tokens begin with hf_.',
-      {},
-      error,
-    );
-  }
-  return asWebMlaError(error, 'network');
 }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { aliases, withoutUploads } from '../../scripts/aliases.mjs';
 import { wgsl } from '../../scripts/build.mjs';
 
 /** Bundles harness.ts beside a page that loads it. @returns the folder */
@@ -15,8 +14,7 @@ export async function bundleHarness(): Promise<string> {
     bundle: true,
     format: 'esm',
     target: 'es2023',
-    plugins: [wgsl, withoutUploads],
-    alias: aliases,
+    plugins: [wgsl],
     logLevel: 'warning',
   });
   writeFileSync(
