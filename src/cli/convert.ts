@@ -97,6 +97,8 @@ async function byIntent(
   checkpoint: Checkpoint,
   intent: Intent,
 ): ReturnType<typeof convertByIntent> {
+  // Wrong usage is said before files are read.
+  const common = commonOptions(args);
   const windows = args.number('search-windows');
   const path = args.text('statistics');
   const statistics = path === undefined ? undefined : await storedStatistics(path);
@@ -109,7 +111,7 @@ async function byIntent(
       : { rows: [], calibratedRows: 0 };
   return withProgress(async (onProgress) =>
     convertByIntent(checkpoint, {
-      ...commonOptions(args),
+      ...common,
       intent,
       calibration: { rows, calibratedRows, statistics, refitRows: refit ? REFIT_ROWS : 0 },
       search: { windows, candidates: args.number('search-candidates') },
