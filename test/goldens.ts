@@ -49,14 +49,14 @@ export function readGolden(folder: string, longest = Infinity): Golden {
   return { ...golden, logits: golden.logits.filter(({ position }) => position < longest) };
 }
 
-/** For software GPUs: the first prompt and the one whose answer ends, and 64 of the teacher-forced positions. */
+/** For software GPUs: the first prompt and the one whose answer ends, and 32 of the teacher-forced positions. */
 export function shortened({ greedy, logits, argmax }: Golden): Golden {
   const kept = greedy.filter((_, i) => i === 0 || i === greedy.length - 1);
   const starts = kept.map(({ prompt }) => prompt.join(','));
   return {
     greedy: kept,
     logits: logits.filter(({ ids }) => starts.some((start) => ids.join(',').startsWith(start))),
-    argmax: argmax && { ids: argmax.ids.slice(0, 64), next: argmax.next.slice(0, 64) },
+    argmax: argmax && { ids: argmax.ids.slice(0, 32), next: argmax.next.slice(0, 32) },
   };
 }
 

@@ -57,7 +57,9 @@ describe('statistics of layers on the GPU', () => {
     const read = await readDecoder(join(fixtures, name));
     // Longer than the fixture was made for, so that there are several tiles of 64 tokens.
     const decoder = { ...read, config: { ...read.config, max_position_embeddings: 256 } };
-    const rows = tokenRows(decoder.config.vocab_size, [40, 130, 1, 64]);
+    // Several tiles in one of them; the others differ in what a layer is made of.
+    const lengths = name === 'llama_bias' ? [40, 130, 1, 64] : [1, 70];
+    const rows = tokenRows(decoder.config.vocab_size, lengths);
     const want = directStatistics(
       decoder.config,
       decoder.ends,

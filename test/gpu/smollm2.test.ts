@@ -43,27 +43,32 @@ async function run(
 
 describe.each(['gqa', 'mla'] as const)('SmolLM2-135M-Instruct on Dawn, %s', (attention) => {
   modelTest(
-    'f32 cache: every id and argmax, logits within 5e-3 (2 prompts, 64 positions, 4 ids generated; WEBMLA_FULL=1: all)',
+    'f32 cache: every id and argmax, logits within 5e-3 (2 prompts, 32 positions, 4 ids generated; WEBMLA_FULL=1: all)',
     async (models) => {
       const { report, golden } = await run(models, attention, 'f32', { generated: fullRun ? Infinity : 4 });
       expect(report.leftPaths).toEqual([]);
       expect(idsOf(golden)).toBe(fullRun ? 200 : 72);
       expect(report.greedyTokens).toBe(idsOf(golden));
-      expect(report.argmaxAll).toBe(fullRun ? 256 : 64);
+      expect(report.argmaxAll).toBe(fullRun ? 256 : 32);
       expect(report.argmaxEqual).toBe(report.argmaxAll);
       expect(report.logits).toBeGreaterThan(fullRun ? 600 : 300);
       expect(report.worstLogit).toBeLessThan(5e-3);
     },
   );
-
-  modelTest(
-    'f16 cache: the first 16 ids, 97 % of the argmaxes (2 prompts, 64 positions; WEBMLA_FULL=1: all)',
-    async (models) => {
-      const { report, golden } = await run(models, attention, 'f16', { generated: 16, rest: 'left out' });
-      expect(report.leftPaths).toEqual([]);
-      expect(report.greedyTokens).toBe(idsOf(golden, 16));
-      expect(report.argmaxAll).toBe(fullRun ? 256 : 64);
-      expect(report.argmaxEqual).toBeGreaterThanOrEqual(0.97 * report.argmaxAll);
-    },
-  );
 });
+
+describe.each(fullRun ? (['gqa', 'mla'] as const) : (['mla'] as const))(
+  'SmolLM2-135M-Instruct on Dawn, %s with a rounded cache (WEBMLA_FULL=1: gqa too)',
+  (attention) => {
+    modelTest(
+      'f16 cache: the first 16 ids, 97 % of the argmaxes (2 prompts, 32 positions; WEBMLA_FULL=1: all)',
+      async (models) => {
+        const { report, golden } = await run(models, attention, 'f16', { generated: 16, rest: 'left out' });
+        expect(report.leftPaths).toEqual([]);
+        expect(report.greedyTokens).toBe(idsOf(golden, 16));
+        expect(report.argmaxAll).toBe(fullRun ? 256 : 32);
+        expect(report.argmaxEqual).toBeGreaterThanOrEqual(0.97 * report.argmaxAll);
+      },
+    );
+  },
+);
