@@ -106,12 +106,18 @@ test('progress of compressing: calibrated and converted before anything is uploa
     return tracker.view.value.detail;
   };
   expect(step('calibrate', 1.5)).toBe('Calibrating, layer 1 of 4');
+  tracker.take({ stage: 'search', loaded: 2, total: 9, unit: 'steps', item: 'reuse int4' });
+  expect(tracker.view.value.detail).toBe('Trying reuse int4, 2 of 9 at most');
   expect(step('convert', 4)).toBe('Converting, layer 4 of 4');
+  tracker.take({ stage: 'measure', loaded: 0, total: 1, unit: 'steps' });
+  expect(tracker.view.value.detail).toBe('Measuring on text that was held back');
   expect(step('upload', 1)).toBe('Uploading layer 1 of 4');
   expect(tracker.view.value.stages.map(({ stage, done }) => [stage, done])).toEqual([
     ['read', 1],
     ['calibrate', 1],
+    ['search', 1],
     ['convert', 1],
+    ['measure', 1],
     ['upload', 0.25],
     ['warm up', 0],
   ]);
