@@ -1,2 +1,2 @@
-/** The same product as matmul: tiles are only another order of summing. */
-export { matmul as matmul_tiled } from './matmul.ts';
+/** The same product as matmul: columns are only another order of summing. */
+export { matmul as matmul_narrow } from './matmul.ts';

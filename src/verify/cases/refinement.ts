@@ -7,7 +7,7 @@ import { softmax_gradient as gradientKernel } from '../../kernels/softmax_gradie
 import { adam_step } from '../../reference/adam_step.ts';
 import { causal_softmax } from '../../reference/causal_softmax.ts';
 import { output_error } from '../../reference/output_error.ts';
-import { rotate } from '../../reference/rotate.ts';
+import { rotate_rows } from '../../reference/rotate_rows.ts';
 import { softmax_gradient } from '../../reference/softmax_gradient.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
@@ -84,7 +84,7 @@ export function rotateCases(): KernelCase[] {
     for (let t = 0; t < tokens; t++) {
       for (let v = 0; v < vectors; v++) {
         const from = t * x.stride + x.offset + v * 2 * pairs;
-        const turned = rotate(values.slice(from, from + 2 * pairs), t, {
+        const turned = rotate_rows(values.slice(from, from + 2 * pairs), t, {
           offset: 0,
           dim: 2 * pairs,
           pairs: rope_pairs,
