@@ -182,8 +182,3 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
 fn put_own(slot: u32, value: vec4f) {
   own_row[slot] = value;
 }
-
-// Complex product of cosines and sines.
-fn turn_on(turn: mat2x4f, by: mat2x4f) -> mat2x4f {
-  return mat2x4f(turn[0] * by[0] - turn[1] * by[1], turn[1] * by[0] + turn[0] * by[1]);
-}

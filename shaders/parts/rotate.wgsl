@@ -17,3 +17,8 @@ fn turn4(position: u32, pair: u32) -> mat2x4f {
 fn rotate_by(turn: mat2x4f, own: vec4f, partner: vec4f, second_half: bool) -> vec4f {
   return own * turn[0] + select(-partner, partner, second_half) * turn[1];
 }
+
+// Two turns one after the other: the complex product of their cosines and sines.
+fn turn_on(turn: mat2x4f, by: mat2x4f) -> mat2x4f {
+  return mat2x4f(turn[0] * by[0] - turn[1] * by[1], turn[1] * by[0] + turn[0] * by[1]);
+}

@@ -11,7 +11,7 @@ import { attentionTuning, tilePitch, tileSlots, valueParts, workgroupBytes } fro
 import type { TunedShape } from './attention_tuning.ts';
 import { cacheConstants, newRowConstants, newRowEnd } from './cache_constants.ts';
 import type { NewRow } from './cache_constants.ts';
-import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STEP } from './parts.ts';
+import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STAGE_TILE, STEP } from './parts.ts';
 import type { RowForm } from './parts.ts';
 
 /** One family: (groups, heads per group, both views of the staged row). qk_offset and v_offset are elements of that row. */
@@ -70,7 +70,7 @@ function ropeMapBytes({ row_dim, rope_dim }: AttentionDims, row: RowForm): numbe
 export const attention_partial = defineKernel({
   name: 'attention_partial',
   source,
-  includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW],
+  includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW, STAGE_TILE],
   parts: { cache: CACHE, row: ROW, append: APPEND },
   constants: (dims: AttentionDims, parts) => {
     const tuning = attentionTuning(dims);

@@ -28,6 +28,7 @@ import rowRecon from '../../shaders/parts/row_recon.wgsl?raw';
 import rowReuse from '../../shaders/parts/row_reuse.wgsl?raw';
 import rowRotate from '../../shaders/parts/row_rotate.wgsl?raw';
 import sampling from '../../shaders/parts/sampling.wgsl?raw';
+import stageTile from '../../shaders/parts/stage_tile.wgsl?raw';
 import step from '../../shaders/parts/step.wgsl?raw';
 import tileAlone from '../../shaders/parts/tile_alone.wgsl?raw';
 import tileShared from '../../shaders/parts/tile_shared.wgsl?raw';
@@ -119,6 +120,8 @@ export const TILE = {
 /** struct Group, which the weight parts take x in */
 /** load_query and write_sum of attention_partial */
 export const ATTENTION_ENDS = part('attention_ends', attentionEnds);
+/** stage_tile of attention_partial */
+export const STAGE_TILE = part('stage_tile', stageTile);
 /** write_rows of the matrix products */
 export const WRITE_ROWS = part('write_rows', writeRows);
 export const GROUP_STRUCT = part('group', group);

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { PlotAxes } from '../plot_axes.tsx';
 import { count, rate } from '../quantities.ts';
 import { useElementWidth } from '../element_width.ts';
 import { titleOf } from './measurement.ts';
@@ -40,31 +41,18 @@ export function SpeedPlot({ measurements, shown }: SpeedPlotProps): ComponentChi
           role="img"
           aria-label={`Tokens a second by context: ${titleOf(shown)}`}
         >
-          {steps.map((speed) => (
-            <g key={speed}>
-              <line class="plot-grid" x1={LEFT} x2={width - RIGHT} y1={y(speed)} y2={y(speed)} />
-              <text class="plot-label" x={LEFT - 8} y={y(speed)} text-anchor="end" dy="0.35em">
-                {Number(speed.toPrecision(6)).toLocaleString('en')}
-              </text>
-            </g>
-          ))}
-          {contexts.map(
-            (context, i) =>
-              named[i] && (
-                <text
-                  key={context}
-                  class="plot-label"
-                  x={x(context)}
-                  y={HEIGHT - BOTTOM + 18}
-                  text-anchor="middle"
-                >
-                  {count(context)}
-                </text>
-              ),
-          )}
-          <text class="plot-label" x={LEFT} y={HEIGHT - 4}>
-            tokens/s by tokens in the cache
-          </text>
+          <PlotAxes
+            {...{ width, height: HEIGHT, left: LEFT, right: RIGHT, bottom: BOTTOM }}
+            ticks={steps.map((speed) => ({
+              at: y(speed),
+              text: Number(speed.toPrecision(6)).toLocaleString('en'),
+            }))}
+            names={contexts.map((context, i) => ({
+              at: x(context),
+              text: named[i] ? count(context) : null,
+            }))}
+            label="tokens/s by tokens in the cache"
+          />
           {ordered.map((one) => (
             <Line key={one.id} measurement={one} front={one === shown} x={x} y={y} />
           ))}

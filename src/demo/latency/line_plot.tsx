@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { PlotAxes } from '../plot_axes.tsx';
 import type { SweepRow } from '../../measure.ts';
 import { useElementWidth } from '../element_width.ts';
 import { labelled, roundTop, shareOf } from '../plot_scale.ts';
@@ -82,31 +83,15 @@ export function LinePlot({ entrants, plot }: LinePlotProps): ComponentChildren {
           aria-label={describe(entrants, plot)}
           data-plot={plot.id}
         >
-          {ticks.map((tick) => (
-            <g key={tick}>
-              <line class="plot-grid" x1={LEFT} x2={width - RIGHT} y1={y(tick)} y2={y(tick)} />
-              <text class="plot-label" x={LEFT - 8} y={y(tick)} text-anchor="end" dy="0.35em">
-                {plot.tick(tick)}
-              </text>
-            </g>
-          ))}
-          {contexts.map(
-            (context, i) =>
-              named[i] && (
-                <text
-                  key={context}
-                  class="plot-label"
-                  x={x(context)}
-                  y={HEIGHT - BOTTOM + 18}
-                  text-anchor="middle"
-                >
-                  {count(context)}
-                </text>
-              ),
-          )}
-          <text class="plot-label" x={LEFT} y={HEIGHT - 4}>
-            {plot.label}
-          </text>
+          <PlotAxes
+            {...{ width, height: HEIGHT, left: LEFT, right: RIGHT, bottom: BOTTOM }}
+            ticks={ticks.map((tick) => ({ at: y(tick), text: plot.tick(tick) }))}
+            names={contexts.map((context, i) => ({
+              at: x(context),
+              text: named[i] ? count(context) : null,
+            }))}
+            label={plot.label}
+          />
           {plot.crossovers && <Crossovers entrants={entrants} contexts={contexts} x={x} />}
           {entrants.map((entrant, i) => (
             <Line
