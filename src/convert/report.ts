@@ -91,7 +91,7 @@ export interface ConversionReport {
   readonly better: CandidateReport | null;
   /** null: no rows were held back. */
   readonly heldOut: HeldOut | null;
-  /** maxLoss: the refit did harm on the rows that were held back, and was left out. */
+  /** maxLoss: refit and refinement did harm on the rows that were held back, and were left out. */
   readonly refitUndone: boolean;
   /** null: nothing was measured, or the device has no timestamps. */
   readonly decode: DecodePrediction | null;

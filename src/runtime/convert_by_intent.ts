@@ -133,10 +133,12 @@ export async function convertByIntent(
     const choice = goal.kind === 'fixed' ? goal.choice : choiceOf(intent, winner);
     const convertAndMeasure = async (
       refitRows: number,
+      refineSteps: number,
     ): Promise<{ model: ConvertedModel; quality: Awaited<ReturnType<typeof measureConverted>> | null }> => {
       const model = await convertModel(checkpoint, {
         ...options,
         choice,
+        refineSteps,
         retain: held.length > 0,
         calibration: { ...calibration, rows, statistics, refitRows: Math.min(refitRows, rows.length) },
       });
@@ -146,11 +148,13 @@ export async function convertByIntent(
       const made = { decoder, latent };
       return { model, quality: await measureConverted(presentGpu(gpu), meter, made, reader, gqaBytes) };
     };
-    let { model, quality } = await convertAndMeasure(calibration.refitRows);
+    let { model, quality } = await convertAndMeasure(calibration.refitRows, options.refineSteps ?? 0);
     const refitUndone =
-      goal.kind === 'loss' && calibration.refitRows > 0 && (quality?.heldOut.rise ?? 0) > goal.maxLoss;
-    // Without refit it was measured to be within the loss.
-    if (refitUndone) ({ model, quality } = await convertAndMeasure(0));
+      goal.kind === 'loss' &&
+      calibration.refitRows + (options.refineSteps ?? 0) > 0 &&
+      (quality?.heldOut.rise ?? 0) > goal.maxLoss;
+    // As the search made it, without either, it was measured to be within the loss.
+    if (refitUndone) ({ model, quality } = await convertAndMeasure(0, 0));
     return {
       ...model,
       decoder: null,
