@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons.tsx';
 import { useChat } from './chat_context.ts';
 import type { Conversation } from './conversation.ts';
@@ -90,7 +90,7 @@ function TitleField({ title, onDone }: TitleFieldProps): ComponentChildren {
     isDone.current = true;
     onDone(text, byKey);
   };
-  useEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => field.current?.select(), []);
   return (
     <input
       ref={field}

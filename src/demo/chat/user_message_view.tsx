@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from '../icons.tsx';
 import { useChat } from './chat_context.ts';
 import type { UserMessage } from './conversation.ts';
@@ -34,7 +34,8 @@ export function UserMessageView({ message }: { message: UserMessage }): Componen
 function MessageEditor({ message }: { message: UserMessage }): ComponentChildren {
   const chat = useChat();
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  // Before the browser paints: text that arrives at once must not find the caret moved under it.
+  useLayoutEffect(() => {
     const element = field.current;
     element?.focus();
     element?.setSelectionRange(element.value.length, element.value.length);
