@@ -30,7 +30,7 @@ export function cacheSplitter(
     return {
       groups: attend.groups,
       heads: attend.heads_per_group,
-      decode: tuning ? tuning.HEADS * tuning.BLOCKS : attentionRows(one),
+      decode: tuning?.HEADS ?? attentionRows(one),
       prefill: attentionRows(attend),
     };
   });

@@ -358,7 +358,7 @@ export class LayerStream {
       state,
       'f32',
       this.maxTokens,
-      this.gpu.info.software,
+      adapterOf(this.gpu),
     );
   }
 }
