@@ -31,7 +31,8 @@ export interface ConvertedLayer {
   readonly refineMs: number;
 }
 
-interface LayerAhead {
+/** A layer as a method made it, before any refinement or refit. */
+export interface LayerAhead {
   readonly original: DecoderLayer<GqaAttention>;
   readonly maps: LatentMaps;
   readonly converted: ConvertedLayer;
@@ -63,6 +64,8 @@ export interface StreamOptions extends ThreadOptions {
   readonly refineSteps?: number;
   /** Called after every step of every layer. */
   readonly onRefineStep?: (() => void) | undefined;
+  /** Layers that were made before, of the same choice. Default: they are made here. */
+  readonly made?: Iterable<LayerAhead> | undefined;
 }
 
 /**
@@ -85,7 +88,7 @@ export async function* convertAndRefit(
   try {
     const before = await embedRows(stream, source, rows);
     const after = await embedRows(stream, source, rows);
-    const ahead = layersAhead(config, source, statistics, choice, options);
+    const ahead = options.made ?? layersAhead(config, source, statistics, choice, options);
     for await (const { original, maps, converted: made } of ahead) {
       const { index } = made;
       const { refined, sums } = await withLayer(stream, index, original, async (weights) => {
@@ -198,7 +201,7 @@ function refitted(
  * Original and converted layers in order, made as far ahead as there are threads: maps depend on statistics and weights only,
  * so the GPU may refit one layer while the next ones are made.
  */
-async function* layersAhead(
+export async function* layersAhead(
   config: ModelConfig,
   source: LayerSource,
   statistics: readonly LayerStatistics[],
