@@ -11,7 +11,7 @@ import { openGpu } from '../../src/gpu/device.ts';
 import { calibrationRows } from '../../src/runtime/calibration_rows.ts';
 import { CALIBRATION_TEXT } from '../../src/runtime/calibration_text.ts';
 import { convertByIntent } from '../../src/runtime/convert_by_intent.ts';
-import { readStatistics, statisticsFile } from '../../src/runtime/convert_model.ts';
+import { readStatistics, recalibratesFor, statisticsFile } from '../../src/runtime/convert_model.ts';
 import { textWindows } from '../../src/runtime/evaluator.ts';
 import { tokenizerOf } from '../../src/runtime/tokenizer_of.ts';
 import { openDawn } from '../../src/cli/dawn.ts';
@@ -72,6 +72,9 @@ function chosenRows(): RowSpec[] {
 /** What rows are made of, and what was gathered over it. */
 interface Material {
   readonly label: string;
+  /** What the statistics are of. */
+  readonly calibrated: readonly Uint32Array<ArrayBuffer>[];
+  /** For the refit. */
   readonly rows: readonly Uint32Array<ArrayBuffer>[];
   readonly statistics: readonly LayerStatistics[];
 }
@@ -102,7 +105,7 @@ async function main(): Promise<void> {
   await setup.stage('reference', async () => addTexts(lab));
   appendResult(out, { setup: setup.ms, gpuBytes: setup.gpuBytes, device: gpu.info.description });
 
-  const usual: Material = { label: 'usual', rows: refitRows, statistics };
+  const usual: Material = { label: 'usual', calibrated: rows, rows: refitRows, statistics };
   const took = new Map<string, number>();
   for (const [i, spec] of specs.entries()) {
     if (done.has(spec.name)) continue;
@@ -112,10 +115,11 @@ async function main(): Promise<void> {
       continue;
     }
     const before = seconds();
-    const next = specs.slice(i + 1).find((one) => !done.has(one.name) && one.choice && !one.packageText);
+    const next = specs.slice(i + 1).find(({ name, choice }) => !done.has(name) && choice);
     // oxlint-disable-next-line no-await-in-loop -- one GPU
     const row = await measureRow(lab, spec, usual, all, () => {
-      if (next?.choice) void lab.made.of(next.choice, usual.label, usual.statistics);
+      const ready = next?.choice && !next.packageText && !recalibratesFor(next.choice);
+      if (ready) void lab.made.of(next.choice, usual.label, usual.statistics);
     }).catch((error: unknown) => {
       // One row that fails must not cost the others.
       say(`${spec.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -169,7 +173,13 @@ async function measureRow(
   const material = spec.packageText ? await packageMaterial(lab, clock) : usual;
   const found = spec.searched === null ? null : await search(lab, spec.searched, usual, all, clock);
   const choice = found?.choice ?? spec.choice;
-  const { label, rows, statistics } = material;
+  const { label, rows } = material;
+  const statistics =
+    choice && recalibratesFor(choice)
+      ? await clock.stage('recalibrate', async () =>
+          lab.recalibrated(choice, material.statistics, material.calibrated),
+        )
+      : material.statistics;
   const made = choice && (await clock.stage('convert', async () => lab.made.of(choice, label, statistics)));
   onMade();
   const layers =
@@ -182,6 +192,7 @@ async function measureRow(
   const bytesPerToken = lab.bytesPerToken(decoders, cacheDtype);
   const algebra = layers?.reduce((sum, { algebraMs }) => sum + algebraMs, 0);
   const refine = layers?.reduce((sum, { refineMs }) => sum + refineMs, 0);
+  const solve = layers?.reduce((sum, { solveMs }) => sum + solveMs, 0);
   const refinements = layers?.flatMap(({ report }) => report.refinement ?? []) ?? [];
   return {
     name: spec.name,
@@ -190,7 +201,12 @@ async function measureRow(
     texts,
     rise: mean(Object.values(texts).map(({ rise }) => rise)),
     kl: mean(Object.values(texts).map(({ kl }) => kl)),
-    ms: { ...clock.ms, ...(algebra !== undefined && { algebra }), ...(refine && { refine }) },
+    ms: {
+      ...clock.ms,
+      ...(algebra !== undefined && { algebra }),
+      ...(refine && { refine }),
+      ...(solve && { solve }),
+    },
     gpuBytes: clock.gpuBytes,
     widths: layers && layers.map(({ report }) => [report.kv_lora_rank, report.qk_rope_head_dim] as const),
     undone: refinements.length > 0 ? refinements.filter(({ undone }) => undone).length : null,
@@ -202,7 +218,7 @@ async function measureRow(
 async function packageMaterial(lab: QualityLab, clock: StageTimes): Promise<Material> {
   const { rows } = calibrationRows(lab.checkpoint, CALIBRATION_TEXT);
   const statistics = await clock.stage('calibrate', async () => lab.calibrate(rows));
-  return { label: 'package', rows, statistics };
+  return { label: 'package', calibrated: rows, rows, statistics };
 }
 
 /** The best that a search finds within a share of the cache, on rows that the statistics have not seen. */

@@ -19,6 +19,8 @@ import { KeptLogits } from '../../src/runtime/kept_logits.ts';
 import { loadDecoder } from '../../src/runtime/load.ts';
 import type { LoadedModel } from '../../src/runtime/load.ts';
 import { WeightReader } from '../../src/runtime/weight_reader.ts';
+import { withRopeRemoved } from '../../src/runtime/rope_removed.ts';
+import { layerThreads } from '../../src/cli/layer_threads.ts';
 import { MadeLayers } from './made_layers.ts';
 import { scoreOf } from './results.ts';
 import type { TextScore } from './results.ts';
@@ -46,6 +48,7 @@ export class QualityLab {
   readonly #source: DecoderSource;
   readonly #texts: HeldText[] = [];
   #original: LoadedModel | null = null;
+  #recalibrated: { readonly key: string; readonly statistics: readonly LayerStatistics[] } | null = null;
 
   constructor(gpu: Gpu, checkpoint: Checkpoint) {
     this.checkpoint = checkpoint;
@@ -60,6 +63,22 @@ export class QualityLab {
   async calibrate(rows: Rows): Promise<readonly LayerStatistics[]> {
     const options = { pipelines: this.#pipelines };
     return calibrate(this.#gpu, this.checkpoint.config, this.#source, rows, options);
+  }
+
+  /** Statistics with TransMLA's second calibration in them; those of the choice asked for last stay. */
+  async recalibrated(
+    choice: MethodChoice,
+    statistics: readonly LayerStatistics[],
+    rows: Rows,
+  ): Promise<readonly LayerStatistics[]> {
+    const key = JSON.stringify(choice);
+    if (this.#recalibrated?.key !== key) {
+      const { config } = this.checkpoint;
+      const options = { threads: layerThreads() };
+      const args = [this.#source, statistics, choice, rows, this.#pipelines, options] as const;
+      this.#recalibrated = { key, statistics: await withRopeRemoved(this.#gpu, config, ...args) };
+    }
+    return this.#recalibrated.statistics;
   }
 
   /** Scores the original with an f32 cache. @param keep its logits, for all that comes */
@@ -81,7 +100,7 @@ export class QualityLab {
   ): Promise<ConvertedLayer[]> {
     const layers: ConvertedLayer[] = [];
     const { config } = this.checkpoint;
-    const options = { made, refineSteps: steps };
+    const options = { made, refineSteps: steps, threads: layerThreads() };
     for await (const layer of convertAndRefit(
       this.#gpu,
       config,

@@ -23,6 +23,7 @@ import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
 import type { DecoderSource } from './decoder_source.ts';
+import { withRopeRemoved } from './rope_removed.ts';
 import { deepseekFiles, latentFiles } from './latent_files.ts';
 import type { LayerThreads } from './layer_pool.ts';
 import type { ModelFolder } from './latent_files.ts';
@@ -160,7 +161,8 @@ async function convertOn(
     methodOptions(attentionShape(config), choice);
     const streamRows = refitRows === 0 && refineSteps > 0 ? REFINE_ROWS : refitRows;
     const known = given ?? (await options.kept?.find(rows)) ?? undefined;
-    const needsGpu = known === undefined || streamRows > 0;
+    const recalibrates = recalibratesFor(choice) && rows.length > 0;
+    const needsGpu = known === undefined || streamRows > 0 || recalibrates;
     const gpu = needsGpu ? await open() : null;
     const pipelines = gpu && new Pipelines(gpu.device);
     if (known) statistics = known;
@@ -172,6 +174,13 @@ async function convertOn(
       });
       await options.kept?.keep(rows, statistics);
     }
+    const used =
+      statistics && gpu && pipelines && recalibrates
+        ? await withRopeRemoved(gpu, config, reader, statistics, choice, rows, pipelines, {
+            threads: options.threads,
+            signal,
+          })
+        : (statistics ?? []);
     calibrateMs = performance.now() - started;
     let refined = 0;
     const onRefineStep = (): void =>
@@ -182,17 +191,14 @@ async function convertOn(
       });
     const converted =
       gpu && pipelines && streamRows > 0
-        ? convertAndRefit(
-            gpu,
-            config,
-            reader,
-            statistics ?? [],
-            choice,
-            rows.slice(0, streamRows),
-            pipelines,
-            { threads: options.threads, signal, refit: refitRows > 0, refineSteps, onRefineStep },
-          )
-        : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
+        ? convertAndRefit(gpu, config, reader, used, choice, rows.slice(0, streamRows), pipelines, {
+            threads: options.threads,
+            signal,
+            refit: refitRows > 0,
+            refineSteps,
+            onRefineStep,
+          })
+        : convertLayers(config, reader, used, choice, { threads: options.threads, signal });
     for await (const { index, layer, report, algebraMs: ms, refineMs: took } of converted) {
       algebraMs += ms;
       refineMs += took;
@@ -215,6 +221,11 @@ async function convertOn(
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
     timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs, refineMs },
   };
+}
+
+/** Whether a method makes its low-rank step of a second calibration. */
+export function recalibratesFor({ method, options }: MethodChoice): boolean {
+  return method === 'transmla' && options['recalibrate'] !== 'off';
 }
 
 function checkSteps(steps: number): void {
