@@ -19,7 +19,7 @@ export interface ResultRow {
   /** Means over the texts. */
   readonly rise: number;
   readonly kl: number;
-  /** Milliseconds of each stage; algebra is what the conversion's threads took together, most of it beside other stages. */
+  /** Milliseconds of each stage, and of the parts of some (PARTS). */
   readonly ms: Readonly<Record<string, number>>;
   /** Most GPU memory in use at a time in each stage, of webmla's own buffers. */
   readonly gpuBytes: Readonly<Record<string, number>>;
@@ -68,6 +68,13 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, x) => sum + x, 0) / values.length;
 }
 
+/** Not stages: what the threads of the conversion took together, and of the refit what refinement and equations took. */
+const PARTS = ['algebra', 'refine', 'solve'];
+
+function wholeMs({ ms }: ResultRow): number {
+  return Object.entries(ms).reduce((sum, [name, value]) => sum + (PARTS.includes(name) ? 0 : value), 0);
+}
+
 /** The rows as a table in Markdown. */
 export function markdown(rows: readonly ResultRow[]): string {
   const texts = Object.keys(rows[0]?.texts ?? {});
@@ -79,9 +86,7 @@ export function markdown(rows: readonly ResultRow[]): string {
     ...texts.map((text) => row.texts[text]?.perplexity.toPrecision(5) ?? ''),
     row.rise.toFixed(4),
     row.kl.toFixed(4),
-    (
-      Object.entries(row.ms).reduce((sum, [stage, ms]) => sum + (stage === 'algebra' ? 0 : ms), 0) / 1000
-    ).toFixed(1),
+    (wholeMs(row) / 1000).toFixed(1),
   ]);
   return [head, head.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

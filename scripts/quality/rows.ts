@@ -87,6 +87,13 @@ function int8Beside(method: MethodName): RowSpec {
   return { ...PLAIN, name, choice, cacheDtype: 'int8', refit: true };
 }
 
+/** The refit as if the cache were not quantised: what fitting to the rounded cache is worth. */
+function refitUnrounded(method: MethodName, saved: number): RowSpec {
+  const spec = row(method, saved, { cacheDtype: 'int4', refit: true });
+  const choice = { ...choiceOf(method, saved, 'int4'), options: { refitCache: 'f32' } };
+  return { ...spec, name: `${spec.name} unrounded`, choice };
+}
+
 /** What the issue asks for, what it asks for most first: a run that is cut has the best of it. */
 export function allRows(): RowSpec[] {
   const int4 = { cacheDtype: 'int4', refit: true } as const;
@@ -96,6 +103,8 @@ export function allRows(): RowSpec[] {
     row('transmla', 75),
     row('reuse', 75, int4),
     row('reuse', 83.5, int4),
+    refitUnrounded('reuse', 75),
+    refitUnrounded('reuse', 83.5),
     ...OURS.flatMap((method) => [50, 75].flatMap((saved) => both(method, saved))),
     ...both('reuse', 25),
     row('reuse', 50, { refit: true, packageText: true }),

@@ -8,6 +8,7 @@ import { refitEquations, refitted } from '../convert/refit_output.ts';
 import type { LayerReport } from '../convert/report.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
 import { throwIfAborted } from '../core/errors.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { DecoderLayer, GqaAttention, MlaAttention } from '../core/layers.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -102,6 +103,7 @@ export async function* convertAndRefit(
     const before = await embedRows(stream, source, rows);
     const after = await embedRows(stream, source, rows);
     const ahead = options.made ?? layersAhead(config, source, statistics, choice, options);
+    const cacheFormat = refitCache(choice);
     const heads = refit ? stream.keepHeads(after, HEADS_BYTES) : [];
     for await (const { original, maps, converted: made } of ahead) {
       const { index } = made;
@@ -111,8 +113,10 @@ export async function* convertAndRefit(
         try {
           const streams = { layer: prepared, before, after };
           const better = await refine(stream, original, made, maps, streams, statistics, choice, options);
-          if (refit)
-            return { refined: better, sums: await refitSums(stream, better, streams, heads, signal) };
+          if (refit) {
+            const found = await refitSums(stream, better, streams, cacheFormat, heads, signal);
+            return { refined: better, sums: found };
+          }
           await stream.advance(prepared, before, signal);
           return { refined: better, sums: null };
         } finally {
@@ -123,7 +127,7 @@ export async function* convertAndRefit(
       const layer = sums ? await withRefit(pool, config, refined.layer, sums) : refined.layer;
       const solveMs = performance.now() - summed;
       await withLayer(stream, index, layer, async (weights) => {
-        const prepared = await stream.prepare(index, weights);
+        const prepared = await stream.prepare(index, weights, cacheFormat);
         await stream.advance(prepared, after, signal, sums ? heads : []);
         prepared.destroy();
       });
@@ -137,6 +141,14 @@ export async function* convertAndRefit(
     pool.end();
     stream.destroy();
   }
+}
+
+/**
+ * What converted layers read on the stream: a quantised cache as it will be, so that o_proj is fitted to what rounding leaves, of
+ * this layer and those before (`refitCache=f32`: not).
+ */
+function refitCache({ cacheDtype, options }: MethodChoice): CacheFormat {
+  return isQuantised(cacheDtype) && options['refitCache'] !== 'f32' ? cacheDtype : 'f32';
 }
 
 /** The original layer and the rows of both streams that come to it. */
@@ -186,11 +198,12 @@ async function refitSums(
   stream: LayerStream,
   { index, layer }: ConvertedLayer,
   { layer: original, before, after }: Streams,
+  cacheFormat: CacheFormat,
   heads: readonly GPUBuffer[],
   signal: AbortSignal | undefined,
 ): Promise<RefitSums> {
   return withLayer(stream, index, layer, async (weights) => {
-    const prepared = await stream.prepare(index, weights);
+    const prepared = await stream.prepare(index, weights, cacheFormat);
     try {
       return await gatherRefitSums(
         stream,

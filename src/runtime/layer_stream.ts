@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../core/config.ts';
 import { cacheBytes } from '../core/cache_rows.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
@@ -38,7 +39,7 @@ export interface StreamLayer {
   readonly hidden: GPUBuffer;
   /** q, k and v (or q and the latent row) before rope, [maxTokens, layout.store.kv_stride] */
   readonly qkv: GPUBuffer;
-  /** f32, [layout.groups, maxTokens, layout.row_dim] */
+  /** [layout.groups, maxTokens, layout.row_dim], f32 unless prepared otherwise */
   readonly cache: GPUBuffer;
   /** Attention's output, still latent in MLA, [maxTokens, layout.attend.out_stride] */
   readonly attended: GPUBuffer;
@@ -123,7 +124,7 @@ export class LayerStream {
     const scratch = new Buffers(this.gpu.device);
     try {
       const hidden = scratch.storage('hidden', LayerStream.rowBytes(this.config, this.maxTokens));
-      const embed = this.#builder(this.#activations(hidden)).embed(ends, this.maxTokens);
+      const embed = this.#builder(this.#activations(hidden), 'f32').embed(ends, this.maxTokens);
       await this.pipelines.compileAll();
       const rows = await watchMemory(this.gpu.device, 'residual streams', () =>
         sequences.map((ids, i) => ({
@@ -144,8 +145,8 @@ export class LayerStream {
     }
   }
 
-  /** Records a layer whose weights are on the GPU. */
-  async prepare(index: number, layer: DeviceLayer): Promise<StreamLayer> {
+  /** Records a layer whose weights are on the GPU. @param cacheFormat what it reads keys and values back from */
+  async prepare(index: number, layer: DeviceLayer, cacheFormat: CacheFormat = 'f32'): Promise<StreamLayer> {
     const { num_attention_heads, head_dim, hidden_size, intermediate_size } = this.config;
     const tokens = this.maxTokens;
     const own = new Buffers(this.gpu.device);
@@ -154,7 +155,7 @@ export class LayerStream {
       const layout = attentionLayout(this.config, layer.attention, {
         max_len: tokens,
         max_tokens: tokens,
-        format: 'f32',
+        format: cacheFormat,
         adapter: adapterOf(this.gpu),
       });
       const prepared = await watchMemory(this.gpu.device, `activations of layer ${index}`, () => {
@@ -168,10 +169,10 @@ export class LayerStream {
           gated: rows('gated', stride(intermediate_size)),
           partials: own.storage('partials', partialsBytes(layout.attend)),
         };
-        const cache = own.storage('cache', cacheBytes(layout.store, 'f32'));
+        const cache = own.storage('cache', cacheBytes(layout.store, cacheFormat));
         const ropePairs = own.upload('rope_pairs', layout.rope_pairs);
         const projected = rows('projected', stride(hidden_size));
-        const builder = this.#builder(activations);
+        const builder = this.#builder(activations, cacheFormat);
         return {
           ...activations,
           heads: builder.heads(layer),
@@ -341,7 +342,7 @@ export class LayerStream {
     };
   }
 
-  #builder(activations: Activations): PlanBuilder {
+  #builder(activations: Activations, cacheFormat: CacheFormat): PlanBuilder {
     const unused = this.#unused;
     const state = {
       step: this.step,
@@ -359,7 +360,7 @@ export class LayerStream {
       activations,
       this.ropeTable,
       state,
-      'f32',
+      cacheFormat,
       this.maxTokens,
       this.gpu.info.software,
     );
