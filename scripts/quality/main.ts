@@ -40,6 +40,8 @@ const { values: args } = parseArgs({
     row: { type: 'string', multiple: true, default: [] },
     /** The original runs beside every model: for GPUs without 10 GB to spare. */
     again: { type: 'boolean', default: false },
+    /** First of all, GPU time of each dispatch of one layer. */
+    profile: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
   },
 });
@@ -106,6 +108,7 @@ async function main(): Promise<void> {
   appendResult(out, { setup: setup.ms, gpuBytes: setup.gpuBytes, device: gpu.info.description });
 
   const usual: Material = { label: 'usual', calibrated: rows, rows: refitRows, statistics };
+  if (args.profile) await profile(lab, usual, out);
   const took = new Map<string, number>();
   for (const [i, spec] of specs.entries()) {
     if (done.has(spec.name)) continue;
@@ -136,6 +139,18 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`${markdown(specs.flatMap(({ name }) => done.get(name) ?? []))}\n`);
   gpu.device.destroy();
+}
+
+/** Of the layer in the middle, as the first choice makes it. */
+async function profile(lab: QualityLab, { label, rows, statistics }: Material, out: string): Promise<void> {
+  const choice = allRows().find((one) => one.choice?.form === 'reuse')?.choice;
+  const made = choice && (await lab.made.of(choice, label, statistics));
+  const layer = made?.[Math.floor(made.length / 2)];
+  const ids = rows[0];
+  if (!layer || !ids) return;
+  const found = await lab.profile(layer, ids);
+  for (const [part, name, us] of found) say(`${us.toFixed(1).padStart(9)} us  ${part}: ${name}`);
+  appendResult(out, { profile: found });
 }
 
 function kindOf({ steps, refit, searched }: RowSpec): keyof typeof EXPECTED {

@@ -22,6 +22,7 @@ import { WeightReader } from '../../src/runtime/weight_reader.ts';
 import { withRopeRemoved } from '../../src/runtime/rope_removed.ts';
 import { layerThreads } from '../../src/cli/layer_threads.ts';
 import { MadeLayers } from './made_layers.ts';
+import { profileLayer } from './profile.ts';
 import { scoreOf } from './results.ts';
 import type { TextScore } from './results.ts';
 
@@ -88,6 +89,11 @@ export class QualityLab {
     const kept = keep ? await KeptLogits.gather(this.#gpu, model, windows) : null;
     this.#texts.push({ name, windows, originalNll: found.nllPerToken, kept });
     return scoreOf(found, found.nllPerToken);
+  }
+
+  /** Where a layer's GPU time goes, of one that was made. */
+  async profile(made: LayerAhead, ids: Uint32Array<ArrayBuffer>): ReturnType<typeof profileLayer> {
+    return profileLayer(this.#gpu, this.checkpoint.config, this.#source, ids, made, this.#pipelines);
   }
 
   /** Layers refined and refitted on rows, as `webmla convert` does. */
