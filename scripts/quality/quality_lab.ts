@@ -166,10 +166,13 @@ export class QualityLab {
     attention: 'gqa' | 'mla',
     windows: Rows,
   ): Promise<LoadedModel> {
+    const contextLength = windows.reduce((most, { length }) => Math.max(most, length), 0);
     return loadDecoder(source, this.#gpu, {
       attention,
       cacheDtype,
-      contextLength: windows.reduce((most, { length }) => Math.max(most, length), 0),
+      contextLength,
+      // A window is one step where that does not cost memory that is missed.
+      chunk: this.#gpu.info.software ? undefined : Math.max(2, contextLength),
       promptLogits: true,
       pipelines: this.#pipelines,
       spare: 0,
