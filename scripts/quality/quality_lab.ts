@@ -2,6 +2,7 @@ import type { MethodChoice } from '../../src/convert/budget.ts';
 import type { LayerStatistics } from '../../src/convert/statistics.ts';
 import { cacheBytes } from '../../src/core/cache_rows.ts';
 import type { CacheFormat, CacheShape } from '../../src/core/cache_rows.ts';
+import { WebMlaError } from '../../src/core/errors.ts';
 import type { DecoderEnds, DecoderLayer, GqaAttention, MlaAttention } from '../../src/core/layers.ts';
 import { latentShape } from '../../src/core/layers.ts';
 import type { Checkpoint } from '../../src/formats/checkpoint.ts';
@@ -86,7 +87,7 @@ export class QualityLab {
   async addText(name: string, windows: Rows, keep: boolean): Promise<TextScore> {
     const model = (this.#original ??= await this.#load(this.#source, 'f32', 'gqa', windows));
     const found = await evaluate(this.#gpu, model, windows, { pipelines: this.#pipelines });
-    const kept = keep ? await KeptLogits.gather(this.#gpu, model, windows) : null;
+    const kept = keep ? await keptIfTheyFit(this.#gpu, model, windows) : null;
     this.#texts.push({ name, windows, originalNll: found.nllPerToken, kept });
     return scoreOf(found, found.nllPerToken);
   }
@@ -194,6 +195,16 @@ export class StageTimes {
     this.ms[name] = performance.now() - started;
     this.gpuBytes[name] = gpuMemory.peak;
     return result;
+  }
+}
+
+/** Without room for them the original runs again each time. */
+async function keptIfTheyFit(gpu: Gpu, model: LoadedModel, windows: Rows): Promise<KeptLogits | null> {
+  try {
+    return await KeptLogits.gather(gpu, model, windows);
+  } catch (error) {
+    if (error instanceof WebMlaError && ['out_of_memory', 'limit_exceeded'].includes(error.code)) return null;
+    throw error;
   }
 }
 
