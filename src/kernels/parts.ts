@@ -122,7 +122,7 @@ export const OUTPUT = {
 /** Of matvec alone. */
 export const MATVEC_OUTPUT = { ...OUTPUT, best: part('output_best', outputBest) } as const;
 
-/** add_turn of batched_matmul */
+/** add_product of batched_matmul */
 export const TILE = {
   shared: part('tile_shared', tileShared),
   alone: part('tile_alone', tileAlone),
