@@ -13,12 +13,15 @@ import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
 import { matmul } from './matmul.ts';
+import { matmul_blocked } from './matmul_blocked.ts';
+import { matmul_int8 } from './matmul_int8.ts';
 import { matmul_narrow } from './matmul_narrow.ts';
 import { matmul_tiled } from './matmul_tiled.ts';
 import { matvec } from './matvec.ts';
 import { moments } from './moments.ts';
 import { output_error } from './output_error.ts';
 import { quadratic_forms } from './quadratic_forms.ts';
+import { quantise_rows } from './quantise_rows.ts';
 import { reach_sums } from './reach_sums.ts';
 import { rms_norm } from './rms_norm.ts';
 import { rotate_rows } from './rotate_rows.ts';
@@ -45,12 +48,15 @@ export const KERNELS = {
   embed_tokens,
   head_matmul,
   matmul,
+  matmul_blocked,
+  matmul_int8,
   matmul_narrow,
   matmul_tiled,
   matvec,
   moments,
   output_error,
   quadratic_forms,
+  quantise_rows,
   reach_sums,
   rms_norm,
   rotate_rows,

@@ -3,6 +3,7 @@ import { attentionCases, decodeCases } from './cases/attention.ts';
 import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
+import { matmulBlockedCases, matmulInt8Cases, quantiseCases } from './cases/tiles.ts';
 import { momentsCases } from './cases/moments.ts';
 import { productCases } from './cases/products.ts';
 import {
@@ -35,12 +36,15 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   embed_tokens: embedCases,
   head_matmul: headMatmulCases,
   matmul: matmulCases,
+  matmul_blocked: matmulBlockedCases,
+  matmul_int8: matmulInt8Cases,
   matmul_narrow: matmulNarrowCases,
   matmul_tiled: matmulTiledCases,
   matvec: matvecCases,
   moments: momentsCases,
   output_error: errorCases,
   quadratic_forms: formsCases,
+  quantise_rows: quantiseCases,
   reach_sums: reachSumsCases,
   rms_norm: normCases,
   rotate_rows: rotateCases,

@@ -245,7 +245,7 @@ export function matmulNarrowCases(): KernelCase[] {
   });
 }
 
-interface Product {
+export interface Product {
   readonly name: string;
   readonly dims: LinearDims;
   readonly parts: { readonly weight: WeightFormat; readonly output: Output };
@@ -256,7 +256,7 @@ interface Product {
   readonly expected: { readonly out: Expected };
 }
 
-function products(
+export function products(
   shapes: readonly (readonly [in_dim: number, rows: number, tokens: number])[],
   formats = WEIGHT_FORMATS,
 ): Product[] {
