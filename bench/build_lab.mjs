@@ -8,7 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 await build({
   absWorkingDir: root,
   entryPoints: ['bench/prefill_lab.ts'],
-  outfile: process.argv[2] ?? '/tmp/prefill_lab.mjs',
+  outfile: process.argv[2] ?? join(root, 'lib/prefill_lab.mjs'),
   bundle: true,
   format: 'esm',
   platform: 'node',

@@ -37,7 +37,7 @@ export async function runPeak(lab: Lab): Promise<void> {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let a = out[0]; let b = out[1]; var p = bitcast<u32>(out[2]) + id.x; let q = bitcast<u32>(out[3]) + id.x * 3u;
   ${Array.from({ length: 8 }, (_, i) => `var p${i} = p * ${i + 2}u;`).join(' ')}
-  ${names.map((s, i) => `let q${i} = q * ${i + 3}u;`).join(' ')}
+  ${names.map((_, i) => `let q${i} = q * ${i + 3}u;`).join(' ')}
   ${names.map((s, i) => `var ${s} = ${type}(id.x + ${i}u);`).join(' ')}
   for (var i = 0u; i < ${turns}u; i++) {
     ${names.map((s) => term(s)).join('\n    ')}

@@ -3,6 +3,7 @@ import { argmax_final } from './argmax_final.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_decode } from './attention_decode.ts';
 import { attention_partial } from './attention_partial.ts';
+import { attention_prefill } from './attention_prefill.ts';
 import { attention_reach } from './attention_reach.ts';
 import { attention_spread } from './attention_spread.ts';
 import { attention_unembed } from './attention_unembed.ts';
@@ -38,6 +39,7 @@ export const KERNELS = {
   attention_combine,
   attention_decode,
   attention_partial,
+  attention_prefill,
   attention_reach,
   attention_spread,
   attention_unembed,
