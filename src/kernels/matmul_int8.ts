@@ -19,6 +19,17 @@ export interface MatmulInt8Dims extends LinearDims {
   readonly tile: TileTuning;
 }
 
+/** Workgroups that keep a large GPU busy. */
+const ENOUGH_TILES = 128;
+
+/** The largest tiles of which there are enough. */
+export function int8Tile({ in_dim, out_dim, max_tokens }: LinearDims): TileTuning {
+  const DEPTH = groupsOf(in_dim) % 2 === 0 ? 2 : 1;
+  const large: TileTuning = { ACROSS: 16, DOWN: 16, ROWS: 8, TOKENS: 8, DEPTH };
+  const tiles = Math.ceil(out_dim / 128) * Math.ceil(max_tokens / 128);
+  return tiles >= ENOUGH_TILES ? large : { ...large, ACROSS: 8, DOWN: 8 };
+}
+
 /** matmul_tiled with activations that quantise_rows made 8 bits of: four products an instruction. */
 export const matmul_int8 = defineKernel({
   name: 'matmul_int8',

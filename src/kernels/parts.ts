@@ -73,6 +73,11 @@ export const PACKED = {
   q4_0: part('packed_q4_0', `${packedQ40}${packedNibbles}`),
   q4_1: part('packed_q4_1', `${packedQ41}${packedNibbles}`),
 } as const satisfies Partial<Record<WeightFormat, SourceFile>>;
+export type PackedFormat = keyof typeof PACKED;
+
+export function isPacked(format: WeightFormat): format is PackedFormat {
+  return format in PACKED;
+}
 
 /** load_row4, store_block and stored_quad */
 export const CACHE = {

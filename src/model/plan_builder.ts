@@ -9,6 +9,7 @@ import { store_rows } from '../kernels/store_rows.ts';
 import { attendDispatch } from './attend.ts';
 import type { AttentionLayout } from './attention.ts';
 import { LinearBuilder } from './linear_builder.ts';
+import type { QuantisedActivations } from './linear_builder.ts';
 import type { PlanState } from './plan_state.ts';
 import { TUNING } from './tuning.ts';
 import type { Tuning } from './tuning.ts';
@@ -29,6 +30,8 @@ export interface Activations {
   readonly heads: GPUBuffer;
   readonly gated: GPUBuffer;
   readonly partials: GPUBuffer;
+  /** null: prefill is exact. */
+  readonly quantised: QuantisedActivations | null;
 }
 
 /**
@@ -78,6 +81,7 @@ export class PlanBuilder {
       activations.normed,
       this.#unused,
       narrow,
+      activations.quantised,
     );
   }
 

@@ -162,6 +162,7 @@ export class LayerStream {
           heads: rows('heads', layer.attention.form === 'mla' ? stride(num_attention_heads * head_dim) : 4),
           gated: rows('gated', stride(intermediate_size)),
           partials: own.storage('partials', partialsBytes(layout.attend)),
+          quantised: null,
         };
         const cache = own.storage('cache', cacheBytes(layout.store, 'f32'));
         const ropePairs = own.upload('rope_pairs', layout.rope_pairs);
@@ -335,6 +336,7 @@ export class LayerStream {
       heads: unused,
       gated: unused,
       partials: unused,
+      quantised: null,
     };
   }
 
