@@ -45,6 +45,7 @@ const EXACT: readonly BlockTuning[] = [
   { ...BLOCK, TOKENS: 4 },
   { ...BLOCK, DOWN: 8 },
   { ...BLOCK, ACROSS: 8, DOWN: 8 },
+  { ...BLOCK, ACROSS: 8, TOKENS: 4 },
   { ...BLOCK, ROWS: 4, TOKENS: 4 },
 ];
 const TILE: TileTuning = { ACROSS: 16, DOWN: 16, ROWS: 8, TOKENS: 8, DEPTH: 1 };
@@ -56,6 +57,7 @@ const INT8: readonly TileTuning[] = [
   { ...TILE, DOWN: 8 },
   { ...TILE, ACROSS: 8, DOWN: 8 },
   { ...TILE, ACROSS: 8, DOWN: 8, DEPTH: 2 },
+  { ...TILE, ACROSS: 8, TOKENS: 4, DEPTH: 2 },
   { ...TILE, ROWS: 4, TOKENS: 4, DEPTH: 2 },
 ];
 
