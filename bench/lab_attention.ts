@@ -13,12 +13,9 @@ import { noise, resultOf, stepOf, timed, uploadStep } from './lab.ts';
 import type { Lab } from './lab.ts';
 
 const TUNINGS: readonly PrefillTuning[] = [
-  { BLOCKS: 16, LANES: 8, TILE: 32 },
-  { BLOCKS: 8, LANES: 8, TILE: 32 },
-  { BLOCKS: 16, LANES: 8, TILE: 16 },
-  { BLOCKS: 8, LANES: 16, TILE: 64 },
-  { BLOCKS: 8, LANES: 8, TILE: 16 },
-  { BLOCKS: 16, LANES: 16, TILE: 32 },
+  { BLOCKS: 16, TILE: 32 },
+  { BLOCKS: 8, TILE: 32 },
+  { BLOCKS: 8, TILE: 16 },
 ];
 
 /** us a layer and TFLOP/s of causal attention (half of the square), GQA, f16 cache; variants against attention_partial. */
@@ -95,8 +92,8 @@ async function runShape(
     },
   );
   for (const { tuning, dispatch } of await Promise.all(compiled)) {
-    const { BLOCKS, LANES, TILE } = tuning;
-    await report(`prefill ${BLOCKS * 4} pairs, ${LANES} lanes, tile ${TILE}`, dispatch, want);
+    const { BLOCKS, TILE } = tuning;
+    await report(`prefill ${BLOCKS * 4} pairs, tile ${TILE}`, dispatch, want);
   }
   buffers.destroy();
 }

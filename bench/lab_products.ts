@@ -6,10 +6,7 @@ import { Buffers } from '../src/gpu/buffers.ts';
 import { Pipelines } from '../src/gpu/pipelines.ts';
 import type { Dispatch } from '../src/gpu/pipelines.ts';
 import type { LinearDims } from '../src/kernels/linear.ts';
-import { matmul_blocked } from '../src/kernels/matmul_blocked.ts';
-import type { BlockTuning } from '../src/kernels/matmul_blocked.ts';
 import { matmul_int8 } from '../src/kernels/matmul_int8.ts';
-import type { TileTuning } from '../src/kernels/matmul_int8.ts';
 import { matmul_tiled } from '../src/kernels/matmul_tiled.ts';
 import { quantise_rows } from '../src/kernels/quantise_rows.ts';
 import { noise, resultOf, stepOf, timed, uploadStep } from './lab.ts';
@@ -36,30 +33,6 @@ const SHAPES: Readonly<Record<string, readonly (readonly [string, number, number
     ['down', 8192, 2048],
   ],
 };
-
-const BLOCK: BlockTuning = { ACROSS: 16, DOWN: 16, ROWS: 8, TOKENS: 8, DEPTH: 4, PREFETCH: true };
-const EXACT: readonly BlockTuning[] = [
-  BLOCK,
-  { ...BLOCK, PREFETCH: false },
-  { ...BLOCK, DEPTH: 8 },
-  { ...BLOCK, TOKENS: 4 },
-  { ...BLOCK, DOWN: 8 },
-  { ...BLOCK, ACROSS: 8, DOWN: 8 },
-  { ...BLOCK, ACROSS: 8, TOKENS: 4 },
-  { ...BLOCK, ROWS: 4, TOKENS: 4 },
-];
-const TILE: TileTuning = { ACROSS: 16, DOWN: 16, ROWS: 8, TOKENS: 8, DEPTH: 1 };
-const INT8: readonly TileTuning[] = [
-  TILE,
-  { ...TILE, DEPTH: 2 },
-  { ...TILE, TOKENS: 4 },
-  { ...TILE, TOKENS: 4, DEPTH: 2 },
-  { ...TILE, DOWN: 8 },
-  { ...TILE, ACROSS: 8, DOWN: 8 },
-  { ...TILE, ACROSS: 8, DOWN: 8, DEPTH: 2 },
-  { ...TILE, ACROSS: 8, TOKENS: 4, DEPTH: 2 },
-  { ...TILE, ROWS: 4, TOKENS: 4, DEPTH: 2 },
-];
 
 interface Variant {
   readonly name: string;
@@ -159,16 +132,10 @@ function variantsOf(
   const bindings = { weight, scales, x, bias, out, step };
   const parts = { weight: 'q4_0', output: 'store' } as const;
   if (only.includes('exact')) {
-    for (const QUADS of [1, 2] as const) {
+    for (const SIDE of [8, 16] as const) {
       variants.push({
-        name: `tiled ${64 * QUADS}`,
-        make: (pipelines) => pipelines.dispatch(matmul_tiled, { ...dims, QUADS }, parts, bindings),
-      });
-    }
-    for (const tile of EXACT) {
-      variants.push({
-        name: `exact ${nameOf(tile)}${tile.PREFETCH ? '' : ' no prefetch'}`,
-        make: (pipelines) => pipelines.dispatch(matmul_blocked, { ...dims, tile }, parts, bindings),
+        name: `exact, tiles of ${8 * SIDE}`,
+        make: (pipelines) => pipelines.dispatch(matmul_tiled, { ...dims, SIDE }, parts, bindings),
       });
     }
   }
@@ -182,14 +149,14 @@ function variantsOf(
       make: (pipelines) =>
         pipelines.dispatch(quantise_rows, rows, {}, { x, norm_weight: bias, quants, steps }),
     });
-    for (const tile of INT8) {
-      if (groupsOf(in_dim) % tile.DEPTH !== 0) continue;
+    for (const DEPTH of [1, 2] as const) {
+      if (groupsOf(in_dim) % DEPTH !== 0) continue;
       variants.push({
-        name: `int8 ${nameOf(tile)}`,
+        name: `int8, ${DEPTH} groups a turn`,
         make: (pipelines) =>
           pipelines.dispatch(
             matmul_int8,
-            { ...dims, tile },
+            { ...dims, DEPTH },
             { packed: 'q4_0', output: 'store' },
             { weight, scales, x: quants, x_scales: steps, bias, out, step },
           ),
@@ -197,10 +164,6 @@ function variantsOf(
     }
   }
   return variants;
-}
-
-function nameOf({ ACROSS, DOWN, ROWS, TOKENS, DEPTH }: TileTuning | BlockTuning): string {
-  return `${ACROSS * ROWS}x${DOWN * TOKENS} ${ROWS}x${TOKENS} deep ${DEPTH}`;
 }
 
 /** Random nibbles under scales that differ. */

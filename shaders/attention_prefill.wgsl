@@ -2,6 +2,7 @@
 // scores 4 (token, head) pairs against TILE / LANES keys and sums 4 pairs by every LANES-th quad of V, in registers, so that a value
 // read from workgroup memory is multiplied 16 times. LANES threads have a block of 4 pairs, BLOCKS blocks are a workgroup.
 // Online softmax as FlashAttention has it (2205.14135). Workgroups with the most keys come first, so that none is left over.
+const LANES = 16u;
 const THREADS = BLOCKS * LANES;
 const ROWS = BLOCKS * 4u;
 const KEYS = TILE / LANES;

@@ -3,17 +3,12 @@
 //   x         [num_tokens, in_groups]    int8: 2 vec4u a group (quantise_rows)
 //   x_scales  [num_tokens, in_groups]    f32: s, and s Σ_k p, by which q4_1 weighs its minimum
 //   out       [num_tokens, out_stride]   f32                   part: output (store, residual, swiglu)
-// ACROSS x DOWN threads make a tile of their ROWS x TOKENS outputs each, DEPTH groups a turn. Quants lie in workgroup memory as 16
-// columns of neighbouring rows side by side, so that 8 threads read 128 bytes; products of a group are exact integers.
-const THREADS = ACROSS * DOWN;
-const FOURS = ROWS / 4u;
-const QUARTER = ACROSS * FOURS + 2u; // rows R of the tile, R % 4 the same; 2 apart, so that stores meet different banks
-const TILE_ROWS = ACROSS * ROWS;
-const TILE_TOKENS = DOWN * TOKENS;
+// 8 x 8 threads make a tile of 64 rows by 64 tokens, 8 x 8 outputs each, DEPTH groups a turn. Quants lie in workgroup memory by 16
+// columns, those of neighbouring rows (tokens) side by side: 8 threads read 128 bytes. Products of a group are exact integers.
+const SPAN = 64u;
+const QUARTER = 18u; // rows whose number has the same remainder by 4, and 2, so that stores meet different banks
 const W_PITCH = 4u * QUARTER;
-const X_PITCH = TILE_TOKENS + 4u / DEPTH;
-const W_ITEMS = (TILE_ROWS * DEPTH + THREADS - 1u) / THREADS; // groups that a thread loads
-const X_ITEMS = (TILE_TOKENS * DEPTH * 2u + THREADS - 1u) / THREADS; // half groups
+const X_PITCH = SPAN + 4u / DEPTH;
 @group(0) @binding(0) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
 @group(0) @binding(2) var<storage, read> x: array<vec4u>;
@@ -24,22 +19,21 @@ const X_ITEMS = (TILE_TOKENS * DEPTH * 2u + THREADS - 1u) / THREADS; // half gro
 
 var<workgroup> w_tile: array<vec4u, 2u * DEPTH * W_PITCH>;
 var<workgroup> x_tile: array<vec4u, 2u * DEPTH * X_PITCH>;
-var<workgroup> w_steps: array<vec2f, DEPTH * TILE_ROWS>;
-var<workgroup> x_steps: array<vec2f, DEPTH * TILE_TOKENS>;
+var<workgroup> w_steps: array<vec2f, DEPTH * SPAN>;
+var<workgroup> x_steps: array<vec2f, DEPTH * SPAN>;
 
 // What the next turn needs is on its way while this one is computed.
-var<private> w_next: array<Packed, W_ITEMS>;
-var<private> x_next: array<vec4u, X_ITEMS>;
-var<private> s_next: array<vec2f, X_ITEMS>;
+var<private> w_next: array<Packed, DEPTH>;
+var<private> x_next: array<vec4u, 2u * DEPTH>;
+var<private> s_next: array<vec2f, 2u * DEPTH>;
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
-  let first_token = id.y * TILE_TOKENS;
-  let first_row = id.x * TILE_ROWS;
-  // 32 neighbouring threads are 8 across and 4 down.
-  let across = local % 8u + local / 32u % (ACROSS / 8u) * 8u;
-  let down = local / 8u % 4u + local / (ACROSS * 4u) * 4u;
-  var sums: array<vec4f, FOURS * TOKENS>; // 4 rows of a token
+  let first_token = id.y * SPAN;
+  let first_row = id.x * SPAN;
+  let across = local % 8u;
+  let down = local / 8u;
+  var sums: array<vec4f, 16>; // 4 rows of a token
   fetch(local, first_row, first_token, 0u);
   for (var group = 0u; group < in_groups; group += DEPTH) {
     place(local);
@@ -48,8 +42,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
       fetch(local, first_row, first_token, group + DEPTH);
     }
     for (var deep = 0u; deep < DEPTH; deep++) {
-      for (var four = 0u; four < FOURS; four++) {
-        let at = deep * 2u * W_PITCH + four * ACROSS + across;
+      for (var four = 0u; four < 2u; four++) {
+        let at = deep * 2u * W_PITCH + four * 8u + across;
         let a = w_tile[at];
         let b = w_tile[at + QUARTER];
         let c = w_tile[at + 2u * QUARTER];
@@ -58,19 +52,19 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
         let f = w_tile[at + W_PITCH + QUARTER];
         let g = w_tile[at + W_PITCH + 2u * QUARTER];
         let h = w_tile[at + W_PITCH + 3u * QUARTER];
-        let row = deep * TILE_ROWS + (four * ACROSS + across) * 4u;
+        let row = deep * SPAN + (four * 8u + across) * 4u;
         let p = w_steps[row];
         let q = w_steps[row + 1u];
         let r = w_steps[row + 2u];
         let s = w_steps[row + 3u];
-        for (var t = 0u; t < TOKENS; t++) {
-          let token = t * DOWN + down;
+        for (var t = 0u; t < 8u; t++) {
+          let token = t * 8u + down;
           let low = x_tile[deep * 2u * X_PITCH + token];
           let high = x_tile[(deep * 2u + 1u) * X_PITCH + token];
-          let scale = x_steps[deep * TILE_TOKENS + token];
+          let scale = x_steps[deep * SPAN + token];
           let products = vec4i(dot_group(a, e, low, high), dot_group(b, f, low, high),
             dot_group(c, g, low, high), dot_group(d, h, low, high));
-          let i = four * TOKENS + t;
+          let i = four * 8u + t;
           sums[i] += vec4f(products) * (vec4f(p.x, q.x, r.x, s.x) * scale.x);
           if (has_minimum) {
             sums[i] += vec4f(p.y, q.y, r.y, s.y) * scale.y;
@@ -80,9 +74,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     }
     workgroupBarrier();
   }
-  for (var four = 0u; four < FOURS; four++) {
-    for (var t = 0u; t < TOKENS; t++) {
-      write_rows(first_token + t * DOWN + down, first_row + (four * ACROSS + across) * 4u, sums[four * TOKENS + t]);
+  for (var four = 0u; four < 2u; four++) {
+    for (var t = 0u; t < 8u; t++) {
+      write_rows(first_token + t * 8u + down, first_row + (four * 8u + across) * 4u, sums[four * 8u + t]);
     }
   }
 }
@@ -92,15 +86,14 @@ fn dot_group(a: vec4u, b: vec4u, p: vec4u, q: vec4u) -> i32 {
     + dot4I8Packed(b.x, q.x) + dot4I8Packed(b.y, q.y) + dot4I8Packed(b.z, q.z) + dot4I8Packed(b.w, q.w);
 }
 
-// Behind the last token and row the last is read again, and not written.
+// A group of a row and half a group of a token are an item. Behind the last token and row the last is read again, and not written.
 fn fetch(local: u32, first_row: u32, first_token: u32, group: u32) {
-  for (var i = 0u; i < W_ITEMS; i++) {
-    let item = min(local + i * THREADS, TILE_ROWS * DEPTH - 1u);
-    let row = min(first_row + item / DEPTH, out_dim - 1u);
-    w_next[i] = load_packed(row * in_groups + group + item % DEPTH);
+  for (var i = 0u; i < DEPTH; i++) {
+    let item = local + i * 64u;
+    w_next[i] = load_packed(min(first_row + item / DEPTH, out_dim - 1u) * in_groups + group + item % DEPTH);
   }
-  for (var i = 0u; i < X_ITEMS; i++) {
-    let item = min(local + i * THREADS, TILE_TOKENS * DEPTH * 2u - 1u);
+  for (var i = 0u; i < 2u * DEPTH; i++) {
+    let item = local + i * 64u;
     let token = min(first_token + item / (DEPTH * 2u), step.num_tokens - 1u);
     let half = (token * in_groups + group) * 2u + item % (DEPTH * 2u);
     x_next[i] = x[half];
@@ -109,26 +102,22 @@ fn fetch(local: u32, first_row: u32, first_token: u32, group: u32) {
 }
 
 fn place(local: u32) {
-  for (var i = 0u; i < W_ITEMS; i++) {
-    let item = local + i * THREADS;
-    if (item < TILE_ROWS * DEPTH) {
-      let row = item / DEPTH;
-      let deep = item % DEPTH;
-      let at = deep * 2u * W_PITCH + row % 4u * QUARTER + row / 4u;
-      w_tile[at] = low_half(w_next[i]);
-      w_tile[at + W_PITCH] = high_half(w_next[i]);
-      w_steps[deep * TILE_ROWS + row] = w_next[i].steps;
-    }
+  for (var i = 0u; i < DEPTH; i++) {
+    let item = local + i * 64u;
+    let row = item / DEPTH;
+    let deep = item % DEPTH;
+    let at = deep * 2u * W_PITCH + row % 4u * QUARTER + row / 4u;
+    w_tile[at] = low_half(w_next[i]);
+    w_tile[at + W_PITCH] = high_half(w_next[i]);
+    w_steps[deep * SPAN + row] = w_next[i].steps;
   }
-  for (var i = 0u; i < X_ITEMS; i++) {
-    let item = local + i * THREADS;
-    if (item < TILE_TOKENS * DEPTH * 2u) {
-      let token = item / (DEPTH * 2u);
-      let half = item % (DEPTH * 2u);
-      x_tile[half * X_PITCH + token] = x_next[i];
-      if (half % 2u == 0u) {
-        x_steps[half / 2u * TILE_TOKENS + token] = s_next[i];
-      }
+  for (var i = 0u; i < 2u * DEPTH; i++) {
+    let item = local + i * 64u;
+    let token = item / (DEPTH * 2u);
+    let half = item % (DEPTH * 2u);
+    x_tile[half * X_PITCH + token] = x_next[i];
+    if (half % 2u == 0u) {
+      x_steps[half / 2u * SPAN + token] = s_next[i];
     }
   }
 }

@@ -12,11 +12,10 @@ import { tilePitch } from './attention_tuning.ts';
 import type { TunedShape } from './attention_tuning.ts';
 import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STAGE_TILE, STEP } from './parts.ts';
 
-/** BLOCKS of 4 (token, head) pairs, LANES threads each; TILE cache rows at a time. */
+/** BLOCKS of 4 (token, head) pairs; TILE cache rows at a time. */
 export interface PrefillTuning {
-  readonly BLOCKS: 8 | 16;
-  readonly LANES: 8 | 16;
-  readonly TILE: 16 | 32 | 64;
+  readonly BLOCKS: 4 | 8 | 16;
+  readonly TILE: 16 | 32;
 }
 
 export interface AttentionPrefillDims extends AttentionDims {
@@ -25,24 +24,28 @@ export interface AttentionPrefillDims extends AttentionDims {
 
 /** Tokens of a step from which its tiles are full. */
 const MANY_TOKENS = 32;
+/** Threads of a block, as in the shader. */
+const LANES = 16;
 /** Sums of a thread: 16 for each quad of V. */
 const MOST_ITEMS = 4;
+/** The larger, the more each value is multiplied that was read: best first. */
+const TUNINGS: readonly PrefillTuning[] = [
+  { BLOCKS: 16, TILE: 32 },
+  { BLOCKS: 8, TILE: 32 },
+  { BLOCKS: 8, TILE: 16 },
+  { BLOCKS: 4, TILE: 16 },
+];
 
 /** null: the step is too short, rows are too wide, or the device is software, to which a thread at a barrier is dear. */
 export function prefillTuning(shape: TunedShape): PrefillTuning | null {
   const { max_tokens, v_dim, adapter } = shape;
-  if (adapter.software || max_tokens < MANY_TOKENS) return null;
-  for (const BLOCKS of [16, 8] as const) {
-    const tuning: PrefillTuning = { BLOCKS, LANES: 8, TILE: 32 };
-    const fits = prefillBytes(shape, tuning) <= adapter.workgroupBytes;
-    if (fits && v_dim / 4 <= MOST_ITEMS * tuning.LANES) return tuning;
-  }
-  return null;
+  if (adapter.software || max_tokens < MANY_TOKENS || v_dim / 4 > MOST_ITEMS * LANES) return null;
+  return TUNINGS.find((tuning) => prefillBytes(shape, tuning) <= adapter.workgroupBytes) ?? null;
 }
 
 export function prefillBytes(
   { qk_dim, staged_dim }: Pick<TunedShape, 'qk_dim' | 'staged_dim'>,
-  { BLOCKS, LANES, TILE }: PrefillTuning,
+  { BLOCKS, TILE }: PrefillTuning,
 ): number {
   const queries = 4 * BLOCKS * ((qk_dim / 4) | 1);
   return 16 * (queries + TILE * tilePitch(staged_dim) + BLOCKS * (TILE + 1) + BLOCKS * LANES);
@@ -55,11 +58,10 @@ export const attention_prefill = defineKernel({
   includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW, STAGE_TILE],
   parts: { cache: CACHE, row: ROW, append: { none: APPEND.none } },
   constants: (dims: AttentionPrefillDims, parts) => {
-    const { BLOCKS, LANES, TILE } = dims.tuning;
+    const { BLOCKS, TILE } = dims.tuning;
     return {
       ...attentionConstants(dims, parts),
       BLOCKS: u32(BLOCKS),
-      LANES: u32(LANES),
       TILE: u32(TILE),
       PITCH: u32(tilePitch(dims.staged_dim)),
     };

@@ -14,7 +14,6 @@ import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
 import { matmul } from './matmul.ts';
-import { matmul_blocked } from './matmul_blocked.ts';
 import { matmul_int8 } from './matmul_int8.ts';
 import { matmul_narrow } from './matmul_narrow.ts';
 import { matmul_tiled } from './matmul_tiled.ts';
@@ -50,7 +49,6 @@ export const KERNELS = {
   embed_tokens,
   head_matmul,
   matmul,
-  matmul_blocked,
   matmul_int8,
   matmul_narrow,
   matmul_tiled,

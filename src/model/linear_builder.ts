@@ -2,7 +2,7 @@ import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import type { LinearDims } from '../kernels/linear.ts';
 import { matmul } from '../kernels/matmul.ts';
-import { int8Tile, matmul_int8 } from '../kernels/matmul_int8.ts';
+import { int8Tiled, matmul_int8 } from '../kernels/matmul_int8.ts';
 import { matmul_narrow } from '../kernels/matmul_narrow.ts';
 import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
 import { matvec, matvecGroups, matvecTuning } from '../kernels/matvec.ts';
@@ -120,7 +120,14 @@ export class LinearBuilder {
       const parts = { weight: format, output };
       const bindings = { weight, scales, x: input, bias, out, step };
       if (this.#software) return this.#pipelines.dispatch(matmul, dims, parts, bindings, label);
-      if (!this.#narrow) return this.#pipelines.dispatch(matmul_tiled, tiled(dims), parts, bindings, label);
+      if (!this.#narrow)
+        return this.#pipelines.dispatch(
+          matmul_tiled,
+          tiled(dims, this.#pipelines.workgroupBytes),
+          parts,
+          bindings,
+          label,
+        );
       const { tuning, parts: tuned } = matvecTuning(dims, false);
       const { rows } = tuned;
       return this.#pipelines.dispatch(
@@ -170,7 +177,7 @@ export class LinearBuilder {
       ...pieces.map(({ dims, packed, weight, scales }) =>
         this.#pipelines.dispatch(
           matmul_int8,
-          { ...dims, tile: int8Tile(dims) },
+          int8Tiled(dims),
           { packed, output },
           { weight, scales, x: quants, x_scales: steps, bias, out, step },
           label,

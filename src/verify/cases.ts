@@ -3,7 +3,6 @@ import { attentionCases, decodeCases, prefillCases } from './cases/attention.ts'
 import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
-import { matmulBlockedCases, matmulInt8Cases, quantiseCases } from './cases/tiles.ts';
 import { momentsCases } from './cases/moments.ts';
 import { productCases } from './cases/products.ts';
 import {
@@ -14,6 +13,7 @@ import {
   softmaxGradientCases,
 } from './cases/refinement.ts';
 import { embedCases, headMatmulCases, normCases, streamCases } from './cases/rows.ts';
+import { matmulInt8Cases, quantiseCases } from './cases/int8.ts';
 import { argmaxFinalCases, countCases, sampleCases } from './cases/sampling.ts';
 import { formsCases, reachCases, reachSumsCases, spreadCases } from './cases/statistics.ts';
 import { storeCases } from './cases/store.ts';
@@ -37,7 +37,6 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   embed_tokens: embedCases,
   head_matmul: headMatmulCases,
   matmul: matmulCases,
-  matmul_blocked: matmulBlockedCases,
   matmul_int8: matmulInt8Cases,
   matmul_narrow: matmulNarrowCases,
   matmul_tiled: matmulTiledCases,

@@ -142,12 +142,12 @@ function decodeRow({ row }: FormShape): DecodeRow {
 /** Blocks that end short, tiles that do, splits, widths that leave lanes without a quad, and every form. */
 // prettier-ignore
 const PREFILL: readonly (readonly [Shape, PrefillTuning, readonly CacheFormat[]])[] = [
-  [shape('SmolLM2', [1, 3], gqa(64), [37, 20, 1]), { BLOCKS: 8, LANES: 8, TILE: 32 }, ['f16']],
-  [shape('GQA', [2, 3], gqa(40), [33, 7, 2]), { BLOCKS: 16, LANES: 8, TILE: 16 }, ['f32', 'int8']],
-  [shape('GQA, keys rotated late', [2, 7], gqa(24, 'rotate'), [13, 0, 1]), { BLOCKS: 8, LANES: 8, TILE: 32 }, ['int4']],
-  [shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [7, 100, 4]), { BLOCKS: 8, LANES: 8, TILE: 32 }, ['f16']],
-  [shape('reuse', [1, 9], reuse(64, 32), [15, 33, 1]), { BLOCKS: 8, LANES: 8, TILE: 16 }, ['int8']],
-  [shape('recon', [1, 5], recon(68, 40), [7, 33, 1]), { BLOCKS: 8, LANES: 8, TILE: 16 }, ['f16']],
+  [shape('SmolLM2', [1, 3], gqa(64), [37, 20, 1]), { BLOCKS: 8, TILE: 32 }, ['f16']],
+  [shape('GQA', [2, 3], gqa(40), [33, 7, 2]), { BLOCKS: 16, TILE: 16 }, ['f32', 'int8']],
+  [shape('GQA, keys rotated late', [2, 7], gqa(24, 'rotate'), [13, 0, 1]), { BLOCKS: 8, TILE: 32 }, ['int4']],
+  [shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [7, 100, 4]), { BLOCKS: 8, TILE: 32 }, ['f16']],
+  [shape('reuse', [1, 9], reuse(64, 32), [15, 33, 1]), { BLOCKS: 8, TILE: 16 }, ['int8']],
+  [shape('recon', [1, 5], recon(68, 40), [7, 33, 1]), { BLOCKS: 8, TILE: 16 }, ['f16']],
 ];
 
 export function prefillCases(): KernelCase[] {

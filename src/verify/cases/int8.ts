@@ -1,7 +1,4 @@
-import { matmul_blocked as blockedKernel } from '../../kernels/matmul_blocked.ts';
-import type { BlockTuning } from '../../kernels/matmul_blocked.ts';
 import { matmul_int8 as int8Kernel } from '../../kernels/matmul_int8.ts';
-import type { TileTuning } from '../../kernels/matmul_int8.ts';
 import { quantise_rows as quantiseKernel } from '../../kernels/quantise_rows.ts';
 import { stride } from '../../kernels/parts.ts';
 import { applyOutput } from '../../reference/matmul.ts';
@@ -12,38 +9,18 @@ import { rms_norm } from '../../reference/rms_norm.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
 import { Material, padRows, weightBuffers } from '../material.ts';
-import { products } from './linear.ts';
 
-/** The products of whole prompts in tiles of 64 or 128. Few cases: SwiftShader takes seconds to compile such a kernel. */
-
-export function matmulBlockedCases(): KernelCase[] {
-  const small: BlockTuning = { ACROSS: 16, DOWN: 16, ROWS: 4, TOKENS: 4, DEPTH: 4, PREFETCH: false };
-  const large: BlockTuning = { ...small, ROWS: 8, TOKENS: 8, PREFETCH: true };
-  const cases = [
-    ...products([[172, 64, 33]], ['f32', 'f16', 'q8_0']).map((product) => ({ product, tile: small })),
-    ...products([[36, 258, 129]], ['q4_0']).map((product) => ({ product, tile: large })),
-    ...products([[64, 130, 65]], ['q4_1']).map((product) => ({ product, tile: small })),
-    ...products([[96, 63, 131]], ['bf16']).map((product) => ({ product, tile: large })),
-  ];
-  return cases.map(({ product: { name, dims, ...rest }, tile }) =>
-    kernelCase(blockedKernel, { name: `${name}, ${sizeOf(tile)}`, dims: { ...dims, tile }, ...rest }),
-  );
-}
-
-/** One less and one more than a tile, an odd number of rows, both depths, every format and output. */
+/** One less and one more than a tile, an odd number of rows, both depths, every format and output. Few: they take long to compile. */
 export function matmulInt8Cases(): KernelCase[] {
-  const small: TileTuning = { ACROSS: 16, DOWN: 16, ROWS: 4, TOKENS: 4, DEPTH: 1 };
-  const high: TileTuning = { ACROSS: 8, DOWN: 16, ROWS: 8, TOKENS: 4, DEPTH: 2 };
-  const large: TileTuning = { ACROSS: 16, DOWN: 16, ROWS: 8, TOKENS: 8, DEPTH: 2 };
   const cases = [
-    [small, 'q4_0', 'store', 172, 63, 33, false],
-    [small, 'q4_1', 'residual', 96, 130, 65, true],
-    [high, 'q8_0', 'swiglu', 128, 66, 63, true],
-    [high, 'q4_0', 'residual', 36, 64, 70, false],
-    [large, 'q4_1', 'swiglu', 192, 254, 131, false],
-    [large, 'q8_0', 'store', 64, 129, 7, true],
+    [1, 'q4_0', 'store', 172, 63, 33, false],
+    [1, 'q4_1', 'residual', 96, 130, 65, true],
+    [2, 'q8_0', 'swiglu', 128, 66, 63, true],
+    [2, 'q4_0', 'residual', 36, 64, 70, false],
+    [2, 'q4_1', 'swiglu', 192, 62, 129, false],
+    [1, 'q8_0', 'store', 64, 129, 7, true],
   ] as const;
-  return cases.map(([tile, packed, output, in_dim, out_dim, tokens, has_bias], index) => {
+  return cases.map(([DEPTH, packed, output, in_dim, out_dim, tokens, has_bias], index) => {
     const m = new Material(2300 + index);
     const { packed: weight, values } = m.weights(out_dim, in_dim, packed);
     const x = quantise_rows(padRows(m.floats(tokens * in_dim), in_dim));
@@ -52,7 +29,7 @@ export function matmulInt8Cases(): KernelCase[] {
     const into = m.floats(tokens * written);
     const y = matmul_int8(padRows(values, in_dim), x, stride(in_dim), has_bias ? bias : null);
     return kernelCase(int8Kernel, {
-      name: `${tokens} tokens, ${out_dim}x${in_dim}${has_bias ? ' bias' : ''}, ${sizeOf(tile)}`,
+      name: `${tokens} tokens, ${out_dim}x${in_dim}${has_bias ? ' bias' : ''}, ${DEPTH} groups a turn,`,
       dims: {
         in_dim,
         out_dim,
@@ -61,7 +38,7 @@ export function matmulInt8Cases(): KernelCase[] {
         row_offset: 0,
         has_bias,
         max_tokens: tokens,
-        tile,
+        DEPTH,
       },
       parts: { packed, output },
       step: { num_tokens: tokens },
@@ -133,8 +110,4 @@ function unpadded(rows: Float32Array, dim: number): Float32Array {
   return Float32Array.from({ length: (rows.length / width) * dim }, (_, i) => {
     return rows[Math.floor(i / dim) * width + (i % dim)] ?? 0;
   });
-}
-
-function sizeOf({ ACROSS, DOWN, ROWS, TOKENS, DEPTH }: TileTuning | BlockTuning): string {
-  return `tiles of ${ACROSS * ROWS}x${DOWN * TOKENS}x${DEPTH}`;
 }
