@@ -15,6 +15,7 @@ const { values: options } = parseArgs({
     shapes: { type: 'string', default: 'smollm2-135m,qwen2-0.5b,llama-3.2-1b' },
     forms: { type: 'string', default: 'gqa' },
     cache: { type: 'string', default: 'f16' },
+    'prefill-math': { type: 'string', default: 'exact' },
     contexts: { type: 'string', default: '128,1024,4096,8192,32768' },
     prefill: { type: 'string', default: '512,2048' },
     features: { type: 'string', default: 'ordinary' },
@@ -76,6 +77,7 @@ async function webmla(shape, form) {
     auto: '1',
     features: 'ordinary',
     cacheDtype: options.cache,
+    prefillMath: options['prefill-math'],
     contexts: contexts.join(),
     prefill: prefill.join(),
   });

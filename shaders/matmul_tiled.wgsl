@@ -2,11 +2,16 @@
 //   weight  [out_dim, in_dim]         part: weight; rows padded to groups of 32
 //   x       [num_tokens, x_stride]    f32
 //   out     [num_tokens, out_stride]  f32                   part: output (store, residual, swiglu)
-// A workgroup of 16 x 16 threads makes a tile of 64 QUADS tokens by 64 QUADS rows, TILE_K columns a turn: the tiles of X and of
-// decoded W lie in workgroup memory with k first, as vectors over 4 tokens and 4 rows; a thread has 4 QUADS x 4 QUADS sums.
-const SIDE = 16u;
-const SPAN = SIDE * QUADS; // vectors of one k
-const BLOCKS = SPAN * TILE_K / 4u; // blocks of 4 x 4 values that a tile is loaded in
+// SIDE x SIDE threads make a tile of 8 SIDE rows by 8 SIDE tokens, 8 x 8 outputs each, 16 columns a turn. The tiles of decoded W and
+// of X lie in workgroup memory as quads of columns, those of neighbouring rows (tokens) side by side: 8 threads read 128 bytes,
+// and what is stored together meets different banks. A thread's rows are two fours of neighbours, its tokens lie SIDE apart.
+const THREADS = SIDE * SIDE;
+const SPAN = SIDE * 8u;
+const DEPTH = 4u; // quads of a turn
+const QUARTER = SIDE * 2u + 1u; // rows whose number has the same remainder by 4
+const W_PITCH = QUARTER * 4u + 6u;
+const X_PITCH = SPAN + 2u;
+const ITEMS = SPAN * DEPTH / THREADS; // quads of each tile that a thread loads
 @group(0) @binding(0) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
 @group(0) @binding(2) var<storage, read> x: array<vec4f>;
@@ -14,83 +19,65 @@ const BLOCKS = SPAN * TILE_K / 4u; // blocks of 4 x 4 values that a tile is load
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 @group(0) @binding(5) var<uniform> step: Step;
 
-var<workgroup> x_tile: array<vec4f, SPAN * TILE_K>;
-var<workgroup> w_tile: array<vec4f, SPAN * TILE_K>;
+var<workgroup> w_tile: array<vec4f, DEPTH * W_PITCH>;
+var<workgroup> x_tile: array<vec4f, DEPTH * X_PITCH>;
 
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-  let first_token = group.y * SPAN * 4u;
-  let first_row = group.x * SPAN * 4u;
-  let across = local % SIDE;
-  let down = local / SIDE;
-  var sums: array<vec4f, 4u * QUADS * QUADS>;
-  for (var k = 0u; k < in_groups * 32u; k += TILE_K) {
-    for (var block = local; block < 2u * BLOCKS; block += 256u) {
-      if (block < BLOCKS) {
-        load_x(block, first_token, k);
-      } else {
-        load_w(block - BLOCKS, first_row, k);
-      }
-    }
+// What the next turn needs is on its way while this one is computed.
+var<private> w_next: array<vec4f, ITEMS>;
+var<private> x_next: array<vec4f, ITEMS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
+  let first_token = id.y * SPAN;
+  let first_row = id.x * SPAN;
+  // 32 neighbouring threads are 8 across and 4 down.
+  let across = local % 8u + local / 32u % (SIDE / 8u) * 8u;
+  let down = local / 8u % 4u + local / (SIDE * 4u) * 4u;
+  var sums: array<vec4f, 16>; // 4 rows of a token
+  fetch(local, first_row, first_token, 0u);
+  for (var quad = 0u; quad < in_groups * 8u; quad += DEPTH) {
+    place(local);
     workgroupBarrier();
-    for (var i = 0u; i < TILE_K; i++) {
-      for (var r = 0u; r < QUADS; r++) {
-        let w = w_tile[i * SPAN + r * SIDE + across];
-        for (var t = 0u; t < QUADS; t++) {
-          let xs = x_tile[i * SPAN + t * SIDE + down];
-          let at = (r * QUADS + t) * 4u;
-          sums[at] += xs.x * w;
-          sums[at + 1u] += xs.y * w;
-          sums[at + 2u] += xs.z * w;
-          sums[at + 3u] += xs.w * w;
+    if (quad + DEPTH < in_groups * 8u) {
+      fetch(local, first_row, first_token, quad + DEPTH);
+    }
+    for (var deep = 0u; deep < DEPTH; deep++) {
+      for (var four = 0u; four < 2u; four++) {
+        let at = deep * W_PITCH + four * SIDE + across;
+        let w = transpose(mat4x4f(w_tile[at], w_tile[at + QUARTER], w_tile[at + 2u * QUARTER], w_tile[at + 3u * QUARTER]));
+        for (var t = 0u; t < 8u; t++) {
+          let xs = x_tile[deep * X_PITCH + t * SIDE + down];
+          let i = four * 8u + t;
+          sums[i] = sums[i] + xs.x * w[0] + xs.y * w[1] + xs.z * w[2] + xs.w * w[3];
         }
       }
     }
     workgroupBarrier();
   }
-  for (var r = 0u; r < QUADS; r++) {
-    for (var t = 0u; t < QUADS; t++) {
-      for (var c = 0u; c < 4u; c++) {
-        let token = first_token + (t * SIDE + down) * 4u + c;
-        write_rows(token, first_row + (r * SIDE + across) * 4u, sums[(r * QUADS + t) * 4u + c]);
-      }
+  for (var four = 0u; four < 2u; four++) {
+    for (var t = 0u; t < 8u; t++) {
+      write_rows(first_token + t * SIDE + down, first_row + (four * SIDE + across) * 4u, sums[four * 8u + t]);
     }
   }
 }
 
-// A block is 4 tokens (or rows) by 4 columns; neighbouring threads take neighbouring columns, as they lie in memory. Behind the
-// last token and row the last is read again, and not written.
-fn load_x(block: u32, first_token: u32, k: u32) {
-  let column = block % (TILE_K / 4u);
-  let quad = block / (TILE_K / 4u);
-  let last = step.num_tokens - 1u;
-  let token = first_token + quad * 4u;
-  let at = (k / 4u) + column;
-  let pitch = x_stride / 4u;
-  let columns = transpose(mat4x4f(
-    x[min(token, last) * pitch + at],
-    x[min(token + 1u, last) * pitch + at],
-    x[min(token + 2u, last) * pitch + at],
-    x[min(token + 3u, last) * pitch + at],
-  ));
-  for (var c = 0u; c < 4u; c++) {
-    x_tile[(column * 4u + c) * SPAN + quad] = columns[c];
+// Neighbouring threads take neighbouring columns, as they lie in memory. Behind the last token and row the last is read again,
+// and not written.
+fn fetch(local: u32, first_row: u32, first_token: u32, quad: u32) {
+  for (var i = 0u; i < ITEMS; i++) {
+    let item = local + i * THREADS;
+    let at = quad + item % DEPTH;
+    w_next[i] = load_weight4(min(first_row + item / DEPTH, out_dim - 1u), at);
+    x_next[i] = x[min(first_token + item / DEPTH, step.num_tokens - 1u) * (x_stride / 4u) + at];
   }
 }
 
-fn load_w(block: u32, first_row: u32, k: u32) {
-  let column = block % (TILE_K / 4u);
-  let quad = block / (TILE_K / 4u);
-  let last = out_dim - 1u;
-  let row = first_row + quad * 4u;
-  let at = (k / 4u) + column;
-  let columns = transpose(mat4x4f(
-    load_weight4(min(row, last), at),
-    load_weight4(min(row + 1u, last), at),
-    load_weight4(min(row + 2u, last), at),
-    load_weight4(min(row + 3u, last), at),
-  ));
-  for (var c = 0u; c < 4u; c++) {
-    w_tile[(column * 4u + c) * SPAN + quad] = columns[c];
+fn place(local: u32) {
+  for (var i = 0u; i < ITEMS; i++) {
+    let item = local + i * THREADS;
+    let deep = item % DEPTH;
+    let row = item / DEPTH;
+    w_tile[deep * W_PITCH + row % 4u * QUARTER + row / 4u] = w_next[i];
+    x_tile[deep * X_PITCH + row] = x_next[i];
   }
 }

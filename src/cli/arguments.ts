@@ -46,6 +46,7 @@ const OPTIONS = {
   contexts: { type: 'string' },
   prefill: { type: 'string' },
   apart: { type: 'string' },
+  'prefill-math': { type: 'string' },
   against: { type: 'string' },
   window: { type: 'string' },
   'max-windows': { type: 'string' },
@@ -54,7 +55,15 @@ const OPTIONS = {
 
 export type OptionName = keyof typeof OPTIONS;
 
-const RUN_OPTIONS = ['attention', 'method', 'kv-budget', 'cache-dtype', 'weights', 'context-length'] as const;
+const RUN_OPTIONS = [
+  'attention',
+  'method',
+  'kv-budget',
+  'cache-dtype',
+  'weights',
+  'prefill-math',
+  'context-length',
+] as const;
 
 /** Options that each command knows; any other is wrong usage. */
 const COMMANDS = {
@@ -68,6 +77,7 @@ const COMMANDS = {
     'form',
     'kv-budget',
     'apart',
+    'prefill-math',
     'contexts',
     'prefill',
     'attention',
@@ -195,11 +205,12 @@ export class Arguments {
 /** Options of createEngine that generate, chat and evaluate share. @throws UsageError */
 export function engineOptions(
   args: Arguments,
-): Pick<EngineOptions, 'attention' | 'weights' | 'cacheDtype' | 'contextLength'> {
+): Pick<EngineOptions, 'attention' | 'weights' | 'cacheDtype' | 'prefillMath' | 'contextLength'> {
   const form = args.choice('attention', ['gqa', 'mla']);
   const method = args.choice('method', ['exact', 'transmla', 'mha2mla', 'webmla']);
   const cacheDtype = args.choice('cache-dtype', ['f32', 'f16', 'int8', 'int4']);
   const weights = args.choice('weights', ['f32', 'f16', 'q8', 'q4', 'as-is']);
+  const prefillMath = args.choice('prefill-math', ['exact', 'int8']);
   const contextLength = args.number('context-length');
   const kvBudget = args.number('kv-budget');
   const converts = method !== undefined || kvBudget !== undefined;
@@ -218,6 +229,7 @@ export function engineOptions(
     ...(attention && { attention }),
     ...(weights && { weights }),
     ...(cacheDtype && { cacheDtype }),
+    ...(prefillMath && { prefillMath }),
     ...(contextLength !== undefined && { contextLength }),
   };
 }

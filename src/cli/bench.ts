@@ -20,6 +20,7 @@ export async function bench(args: Arguments): Promise<BenchResult> {
   const source = await sourceOf(args, cacheDtype);
   const attention = args.choice('attention', ['gqa', 'mla']) ?? (source.latent ? 'mla' : 'gqa');
   const apart = args.choice('apart', ['append', 'fold', 'narrow']);
+  const prefillMath = args.choice('prefill-math', ['exact', 'int8']);
   const progress = process.stderr.isTTY
     ? ({ what }: BenchProgress) => void process.stderr.write(`${what}\n`)
     : () => {};
@@ -29,6 +30,7 @@ export async function bench(args: Arguments): Promise<BenchResult> {
     contexts: args.numbers('contexts') ?? CONTEXTS,
     prefill: args.numbers('prefill') ?? PREFILL,
     ...(apart && { apart }),
+    ...(prefillMath && { prefillMath }),
     onProgress: progress,
   });
 }

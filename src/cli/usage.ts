@@ -17,7 +17,7 @@ export const USAGE = `webmla: language models on WebGPU with Multi-head Latent A
                   [--text FILE | --token-rows FILE.npy...] [--calibration-tokens N] [--statistics FILE] [--save-statistics FILE]
                   [--option KEY=VALUE]... [--report FILE] [--json]
   webmla bench    (--shape smollm2-135m|qwen2-0.5b|llama-3.2-1b | --model PATH) [--attention gqa|mla] [--cache-dtype D]
-                  [--form strict|reuse|recon] [--kv-budget B] [--apart append|fold|narrow]
+                  [--form strict|reuse|recon] [--kv-budget B] [--apart append|fold|narrow] [--prefill-math exact|int8]
                   [--contexts 128,1024,...] [--prefill 512,2048] [--json]
   webmla chat     --model PATH [--system TEXT]
 
@@ -30,6 +30,7 @@ How a model runs (generate, evaluate, chat):
   --method webmla|transmla|mha2mla|exact   how GQA becomes MLA; default webmla with a budget, else exact
   --weights as-is|f32|f16|q8|q4
   --cache-dtype f32|f16|int8|int4   default f16
+  --prefill-math exact|int8   int8: prompts faster, with activations of 8 bits; default exact
   --context-length N
 
 convert makes a folder that is itself a PATH. --kv-budget is the share of the model's own f16 cache, in bytes with scales counted,

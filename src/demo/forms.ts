@@ -1,10 +1,12 @@
-import type { AttentionForm, CacheDtype } from '../index.ts';
+import type { AttentionForm, CacheDtype, PrefillMath } from '../index.ts';
 
 /** Forms of attention and of its cache: which there are, and what pages call them. */
 
 export const ATTENTION_FORMS = ['gqa', 'mla'] as const satisfies readonly AttentionForm[];
 export const LATENT_FORMS = ['strict', 'reuse', 'recon'] as const;
 export const CACHE_DTYPES = ['f16', 'f32', 'int8', 'int4'] as const satisfies readonly CacheDtype[];
+
+export const PREFILL_MATHS = ['exact', 'int8'] as const satisfies readonly PrefillMath[];
 
 export const ATTENTION_NAMES: Readonly<Record<AttentionForm, string>> = { gqa: 'GQA', mla: 'MLA' };
 export const CACHE_NAMES: Readonly<Record<CacheDtype, string>> = {

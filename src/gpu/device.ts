@@ -19,6 +19,8 @@ export interface GpuInfo {
   readonly features: readonly string[];
   /** Threads that a subgroup has at least; 0: no subgroups. */
   readonly subgroupSize: number;
+  /** dot4I8Packed, which Chromium always has. */
+  readonly packedDot: boolean;
 }
 
 /** Kernels stay within WebGPU's default of 8 storage buffers; memory limits are taken as high as the adapter offers. */
@@ -47,7 +49,7 @@ export async function findAdapter(
   if (!adapter) {
     throw new WebMlaError('no_webgpu', 'WebGPU: expected an adapter, got none', NO_WEBGPU_HINT);
   }
-  return { adapter, info: describe(adapter) };
+  return { adapter, info: describe(adapter, gpu) };
 }
 
 /** @throws WebMlaError `no_webgpu` */
@@ -91,7 +93,7 @@ export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
   return { device, info, lost, failure: () => failure };
 }
 
-function describe(adapter: GPUAdapter): GpuInfo {
+function describe(adapter: GPUAdapter, { wgslLanguageFeatures }: GPU): GpuInfo {
   const { vendor, architecture, description, device } = adapter.info;
   const text = `${vendor} ${architecture} ${description} ${device}`.toLowerCase();
   return {
@@ -101,5 +103,6 @@ function describe(adapter: GPUAdapter): GpuInfo {
     software: adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software/.test(text),
     features: [...adapter.features].toSorted(),
     subgroupSize: adapter.features.has('subgroups') ? (adapter.info.subgroupMinSize ?? 0) : 0,
+    packedDot: wgslLanguageFeatures.has('packed_4x8_integer_dot_product'),
   };
 }

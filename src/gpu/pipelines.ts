@@ -37,6 +37,11 @@ export class Pipelines {
     this.#device = device;
   }
 
+  /** Workgroup memory that a kernel may have. */
+  get workgroupBytes(): number {
+    return this.#device.limits.maxComputeWorkgroupStorageSize;
+  }
+
   /** A dispatch of `kernel`. Same dims and parts: same pipeline. Buffers are checked against the declared bytes. */
   dispatch<D extends object, P extends Readonly<Record<string, PartVariants>>, N extends string>(
     kernel: Kernel<D, P, N>,

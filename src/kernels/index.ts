@@ -4,6 +4,7 @@ import { argmax_final } from './argmax_final.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_decode } from './attention_decode.ts';
 import { attention_partial } from './attention_partial.ts';
+import { attention_prefill } from './attention_prefill.ts';
 import { attention_reach } from './attention_reach.ts';
 import { attention_spread } from './attention_spread.ts';
 import { attention_unembed } from './attention_unembed.ts';
@@ -14,12 +15,14 @@ import { count_tokens } from './count_tokens.ts';
 import { embed_tokens } from './embed_tokens.ts';
 import { head_matmul } from './head_matmul.ts';
 import { matmul } from './matmul.ts';
+import { matmul_int8 } from './matmul_int8.ts';
 import { matmul_narrow } from './matmul_narrow.ts';
 import { matmul_tiled } from './matmul_tiled.ts';
 import { matvec } from './matvec.ts';
 import { moments } from './moments.ts';
 import { output_error } from './output_error.ts';
 import { quadratic_forms } from './quadratic_forms.ts';
+import { quantise_rows } from './quantise_rows.ts';
 import { reach_sums } from './reach_sums.ts';
 import { rms_norm } from './rms_norm.ts';
 import { rotate_rows } from './rotate_rows.ts';
@@ -37,6 +40,7 @@ export const KERNELS = {
   attention_combine,
   attention_decode,
   attention_partial,
+  attention_prefill,
   attention_reach,
   attention_spread,
   attention_unembed,
@@ -47,12 +51,14 @@ export const KERNELS = {
   embed_tokens,
   head_matmul,
   matmul,
+  matmul_int8,
   matmul_narrow,
   matmul_tiled,
   matvec,
   moments,
   output_error,
   quadratic_forms,
+  quantise_rows,
   reach_sums,
   rms_norm,
   rotate_rows,

@@ -6,20 +6,19 @@ import type { LinearDims } from './linear.ts';
 import { GROUP_STRUCT, OUTPUT, STEP, WEIGHT, WRITE_ROWS } from './parts.ts';
 
 export interface MatmulTiledDims extends LinearDims {
-  /** A tile has 64 QUADS tokens and rows: 1 where there are few tiles, 2 where there are many. */
-  readonly QUADS: 1 | 2;
+  /** A tile has 8 SIDE tokens and rows: 64 where there are few tiles, 128 where there are many. */
+  readonly SIDE: 8 | 16;
 }
-
-/** Columns a turn: 16 kB of workgroup memory, which every device has. */
-const TILE_K = { 1: 32, 2: 16 } as const;
 
 /** Workgroups that keep a large GPU busy. */
 const ENOUGH_TILES = 128;
+/** Of the large tiles, as in the shader: more than WebGPU's smallest device has. */
+const LARGE_BYTES = 17_152;
 
-/** Large tiles, where there are enough of them. */
-export function tiled(dims: LinearDims): MatmulTiledDims {
+/** Large tiles, where there are enough of them and they fit. */
+export function tiled(dims: LinearDims, workgroupBytes: number): MatmulTiledDims {
   const large = Math.ceil(dims.out_dim / 128) * Math.ceil(dims.max_tokens / 128);
-  return { ...dims, QUADS: large >= ENOUGH_TILES ? 2 : 1 };
+  return { ...dims, SIDE: large >= ENOUGH_TILES && workgroupBytes >= LARGE_BYTES ? 16 : 8 };
 }
 
 /** matmul for GPUs that are faster at workgroup memory than at global memory, which is all that are not software. */
@@ -28,15 +27,11 @@ export const matmul_tiled = defineKernel({
   source,
   includes: [STEP, GROUP_STRUCT, WRITE_ROWS],
   parts: { weight: WEIGHT, output: OUTPUT },
-  constants: (dims: MatmulTiledDims) => ({
-    ...linearConstants(dims),
-    QUADS: u32(dims.QUADS),
-    TILE_K: u32(TILE_K[dims.QUADS]),
-  }),
+  constants: (dims: MatmulTiledDims) => ({ ...linearConstants(dims), SIDE: u32(dims.SIDE) }),
   bindings: (dims: MatmulTiledDims, parts) => productBindings(dims, parts),
   grid: (dims) => (step) => {
-    const side = 64 * dims.QUADS;
-    return [Math.ceil(dims.out_dim / side), Math.ceil(step.num_tokens / side), 1];
+    const span = 8 * dims.SIDE;
+    return [Math.ceil(dims.out_dim / span), Math.ceil(step.num_tokens / span), 1];
   },
   refuse: (dims) => refuseLinear(dims),
   bytesMoved: (dims: MatmulTiledDims, step, parts) => productBytes(dims, step, parts),

@@ -18,6 +18,10 @@ import outputBest from '../../shaders/parts/output_best.wgsl?raw';
 import outputResidual from '../../shaders/parts/output_residual.wgsl?raw';
 import outputStore from '../../shaders/parts/output_store.wgsl?raw';
 import outputSwiglu from '../../shaders/parts/output_swiglu.wgsl?raw';
+import packedNibbles from '../../shaders/parts/packed_nibbles.wgsl?raw';
+import packedQ40 from '../../shaders/parts/packed_q4_0.wgsl?raw';
+import packedQ41 from '../../shaders/parts/packed_q4_1.wgsl?raw';
+import packedQ80 from '../../shaders/parts/packed_q8_0.wgsl?raw';
 import random from '../../shaders/parts/random.wgsl?raw';
 import reduce from '../../shaders/parts/reduce.wgsl?raw';
 import rotate from '../../shaders/parts/rotate.wgsl?raw';
@@ -66,6 +70,18 @@ export const WEIGHT = {
   q4_0: part('weight_q4_0', weightQ40),
   q4_1: part('weight_q4_1', weightQ41),
 } as const satisfies Record<WeightFormat, SourceFile>;
+
+/** load_packed, low_half and high_half: a group of 32 as bytes */
+export const PACKED = {
+  q8_0: part('packed_q8_0', packedQ80),
+  q4_0: part('packed_q4_0', `${packedQ40}${packedNibbles}`),
+  q4_1: part('packed_q4_1', `${packedQ41}${packedNibbles}`),
+} as const satisfies Partial<Record<WeightFormat, SourceFile>>;
+export type PackedFormat = keyof typeof PACKED;
+
+export function isPacked(format: WeightFormat): format is PackedFormat {
+  return format in PACKED;
+}
 
 /** load_row4, packed_row4, exact_quad, store_block and stored_quad */
 export const CACHE = {

@@ -3,6 +3,7 @@ import type { BufferLike, Dispatch, Pipelines } from '../gpu/pipelines.ts';
 import { attention_decode, decodeTuning } from '../kernels/attention_decode.ts';
 import { attention_partial } from '../kernels/attention_partial.ts';
 import type { AttentionBuffer, AttentionDims } from '../kernels/attention_partial.ts';
+import { attention_prefill, prefillTuning } from '../kernels/attention_prefill.ts';
 import type { APPEND, RowForm } from '../kernels/parts.ts';
 
 export interface AttendParts {
@@ -19,6 +20,17 @@ export function attendDispatch(
   buffers: Readonly<Record<AttentionBuffer | 'step', BufferLike>>,
   label: string,
 ): Dispatch {
+  const prefill = prefillTuning(dims);
+  if (prefill && parts.append === 'none') {
+    const { append } = parts;
+    return pipelines.dispatch(
+      attention_prefill,
+      { ...dims, tuning: prefill },
+      { ...parts, row, append },
+      buffers,
+      label,
+    );
+  }
   const tuning = decodeTuning(dims, row);
   return tuning && row !== 'recon'
     ? pipelines.dispatch(attention_decode, { ...dims, tuning }, { ...parts, row }, buffers, label)

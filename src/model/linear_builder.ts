@@ -4,11 +4,13 @@ import type { AttentionAdapter } from '../kernels/attention_tuning.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import type { LinearDims } from '../kernels/linear.ts';
 import { matmul } from '../kernels/matmul.ts';
+import { int8Tiled, matmul_int8 } from '../kernels/matmul_int8.ts';
 import { matmul_narrow } from '../kernels/matmul_narrow.ts';
 import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
 import { matvec, matvecGroups, matvecTuning, tunedParts } from '../kernels/matvec.ts';
-import { stride } from '../kernels/parts.ts';
-import type { MATVEC_OUTPUT, OUTPUT } from '../kernels/parts.ts';
+import { isPacked, stride } from '../kernels/parts.ts';
+import type { MATVEC_OUTPUT, OUTPUT, PackedFormat } from '../kernels/parts.ts';
+import { quantise_rows } from '../kernels/quantise_rows.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
 import type { PlanState } from './plan_state.ts';
 import type { DeviceLinear, DevicePiece } from './weights.ts';
@@ -23,6 +25,12 @@ export interface LinearUse<Output = keyof typeof OUTPUT> {
   readonly output: Output;
 }
 
+/** Where the activations of a product go as int8: [tokens, in_dim] of the widest matrix. */
+export interface QuantisedActivations {
+  readonly quants: GPUBuffer;
+  readonly steps: GPUBuffer;
+}
+
 /** Records products of matrices with activations, a dispatch for each piece of a matrix. */
 export class LinearBuilder {
   readonly #pipelines: Pipelines;
@@ -33,6 +41,8 @@ export class LinearBuilder {
   readonly #narrow: boolean;
   /** [tokens, hidden_size]: where a norm goes that cannot ride on its matrix. */
   readonly #normed: GPUBuffer;
+  /** Prefill with activations of 8 bits; null: exact. */
+  readonly #quantised: QuantisedActivations | null;
   /** Bound where a kernel variant does not read a binding. */
   readonly #unused: GPUBuffer;
 
@@ -44,8 +54,10 @@ export class LinearBuilder {
     normed: GPUBuffer,
     unused: GPUBuffer,
     narrow: boolean,
+    quantised: QuantisedActivations | null,
   ) {
     this.#narrow = narrow;
+    this.#quantised = quantised;
     this.#pipelines = pipelines;
     this.#eps = rms_norm_eps;
     this.#state = state;
@@ -97,11 +109,10 @@ export class LinearBuilder {
     });
   }
 
-  #matmul(
-    label: string,
-    tokens: number,
-    { linear, norm, x, out, out_stride, output }: LinearUse,
-  ): Dispatch[] {
+  #matmul(label: string, tokens: number, use: LinearUse): Dispatch[] {
+    const int8 = this.#narrow ? null : this.#int8(label, tokens, use);
+    if (int8) return int8;
+    const { linear, norm, x, out, out_stride, output } = use;
     const rms_norm_eps = this.#eps;
     const { step } = this.#state;
     const normed = this.#normed;
@@ -111,7 +122,14 @@ export class LinearBuilder {
       const parts = { weight: format, output };
       const bindings = { weight, scales, x: input, bias, out, step };
       if (this.#adapter.software) return this.#pipelines.dispatch(matmul, dims, parts, bindings, label);
-      if (!this.#narrow) return this.#pipelines.dispatch(matmul_tiled, tiled(dims), parts, bindings, label);
+      if (!this.#narrow)
+        return this.#pipelines.dispatch(
+          matmul_tiled,
+          tiled(dims, this.#pipelines.workgroupBytes),
+          parts,
+          bindings,
+          label,
+        );
       const tuning = matvecTuning(dims, DEFAULT_ADAPTER);
       const { rows } = tunedParts(tuning);
       return this.#pipelines.dispatch(
@@ -135,6 +153,50 @@ export class LinearBuilder {
       ...products,
     ];
   }
+
+  /** With activations of 8 bits, where that was asked for and all weights are integers. */
+  #int8(
+    label: string,
+    tokens: number,
+    { linear, norm, x, out, out_stride, output }: LinearUse,
+  ): Dispatch[] | null {
+    const quantised = this.#quantised;
+    const pieces = quantised && packedPieces(pieceDims(linear, out_stride, tokens));
+    if (!pieces) return null;
+    const { quants, steps } = quantised;
+    const rows = { in_dim: linear.in_dim, max_tokens: tokens, rms_norm_eps: norm ? this.#eps : null };
+    const bias = linear.bias ?? this.#unused;
+    const { step } = this.#state;
+    const norm_weight = norm ?? this.#unused;
+    return [
+      this.#pipelines.dispatch(
+        quantise_rows,
+        rows,
+        {},
+        { x, norm_weight, quants, steps },
+        `${label}.quantise`,
+      ),
+      ...pieces.map(({ dims, packed, weight, scales }) =>
+        this.#pipelines.dispatch(
+          matmul_int8,
+          int8Tiled(dims),
+          { packed, output },
+          { weight, scales, x: quants, x_scales: steps, bias, out, step },
+          label,
+        ),
+      ),
+    ];
+  }
+}
+
+/** Pieces whose weights are small integers; null where there are others. */
+function packedPieces(
+  pieces: ReturnType<typeof pieceDims>,
+): (ReturnType<typeof pieceDims>[number] & { readonly packed: PackedFormat })[] | null {
+  const packed = pieces.flatMap((piece) =>
+    isPacked(piece.format) ? [{ ...piece, packed: piece.format }] : [],
+  );
+  return packed.length === pieces.length ? packed : null;
 }
 
 /** The pieces of a matrix, each with what a kernel is told of it. */

@@ -1,6 +1,7 @@
 import { cacheBytes, cacheBytesPerToken } from '../core/cache_rows.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
+import { GROUP, groupsOf } from '../core/packed.ts';
 import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
 import type { Buffers } from '../gpu/buffers.ts';
 import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
@@ -15,6 +16,7 @@ import { sample, SAMPLING_BYTES } from '../kernels/sample.ts';
 import { attentionLayout } from './attention.ts';
 import type { AttentionLayout } from './attention.ts';
 import { vectorGroups } from './linear_builder.ts';
+import type { QuantisedActivations } from './linear_builder.ts';
 import { PlanBuilder } from './plan_builder.ts';
 import type { PlanState } from './plan_state.ts';
 import { cacheSplitter } from './split_cache.ts';
@@ -50,6 +52,9 @@ export interface Plan {
   step(position: number, num_tokens: number): Step;
 }
 
+/** int8: activations are rounded to 8 bits before they meet 4- or 8-bit weights, as onnxruntime's accuracy level 4 does. */
+export type PrefillMath = 'exact' | 'int8';
+
 export interface PlanOptions {
   readonly max_len: number;
   readonly cacheFormat: CacheFormat;
@@ -60,6 +65,8 @@ export interface PlanOptions {
   readonly spare: number;
   readonly adapter: AttentionAdapter;
   readonly tuning: Tuning;
+  /** Default 'exact'. */
+  readonly prefillMath?: PrefillMath;
 }
 
 export function buildPlan(
@@ -126,6 +133,7 @@ export function buildPlan(
       'partials',
       layouts.reduce((most, l) => Math.max(most, partialsBytes(l.attend)), 16),
     ),
+    quantised: options.prefillMath === 'int8' ? quantisedActivations(layers, buffers, chunk) : null,
   };
   const table = cosSinTable(ropeFrequencies(config), max_len, ropeAttentionFactor(config.rope_scaling));
   const rope_table = buffers.upload('rope_table', table);
@@ -195,6 +203,22 @@ export function buildPlan(
     cacheFormat,
     dispatchesAt: (behind) => countDispatches([...decode, ...greedy], planStep(behind, 1)),
     step: planStep,
+  };
+}
+
+/** Room for the input of the widest matrix. */
+function quantisedActivations(
+  layers: readonly DeviceLayer[],
+  buffers: Buffers,
+  tokens: number,
+): QuantisedActivations {
+  const widths = layers.flatMap((layer) =>
+    [layer.attention.qkv_proj, layer.o_proj, layer.gate_up_proj, layer.down_proj].map(({ in_dim }) => in_dim),
+  );
+  const groups = tokens * groupsOf(widths.reduce((most, width) => Math.max(most, width), 1));
+  return {
+    quants: buffers.storage('quants', groups * GROUP),
+    steps: buffers.storage('quant_steps', groups * 8),
   };
 }
 

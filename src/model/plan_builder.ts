@@ -10,6 +10,7 @@ import { store_rows } from '../kernels/store_rows.ts';
 import { attendDispatch } from './attend.ts';
 import type { AttentionLayout } from './attention.ts';
 import { LinearBuilder } from './linear_builder.ts';
+import type { QuantisedActivations } from './linear_builder.ts';
 import type { PlanState } from './plan_state.ts';
 import { TUNING } from './tuning.ts';
 import type { Tuning } from './tuning.ts';
@@ -30,6 +31,8 @@ export interface Activations {
   readonly heads: GPUBuffer;
   readonly gated: GPUBuffer;
   readonly partials: GPUBuffer;
+  /** null: prefill is exact. */
+  readonly quantised: QuantisedActivations | null;
 }
 
 /**
@@ -79,6 +82,7 @@ export class PlanBuilder {
       activations.normed,
       this.#unused,
       narrow,
+      activations.quantised,
     );
   }
 

@@ -7,6 +7,7 @@ import type { Gpu } from '../gpu/device.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import type { DecoderSource } from './decoder_source.ts';
+import type { PrefillMath } from '../model/plan.ts';
 import type { Tuning } from '../model/tuning.ts';
 import { median, spread } from './figures.ts';
 import { MeasuredModel, runLength, someIds } from './measured_model.ts';
@@ -27,6 +28,8 @@ export interface BenchOptions {
   readonly prefill: readonly number[];
   /** One thing that is usually fused left apart, to compare with. */
   readonly apart?: keyof Tuning;
+  /** Default 'exact'. */
+  readonly prefillMath?: PrefillMath;
   readonly onProgress?: (progress: BenchProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -107,6 +110,7 @@ export async function bench(
       cacheDtype,
       contextLength: longestOf(source, contexts, prefill, behind),
       tuning: options.apart && { [options.apart]: false },
+      prefillMath: options.prefillMath,
       onProgress: (progress) => onProgress({ ...loadingShare(progress), result: null }),
       signal,
     }));

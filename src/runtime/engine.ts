@@ -33,7 +33,7 @@ import type {
 /** Options once the model's files are at hand: what is left is the same in a page, a worker and Node. */
 export interface LocalEngineOptions extends Pick<
   EngineOptions,
-  'weights' | 'cacheDtype' | 'contextLength' | 'onContextFull' | 'signal'
+  'weights' | 'cacheDtype' | 'prefillMath' | 'contextLength' | 'onContextFull' | 'signal'
 > {
   /** See attentionChoice: a conversion that was asked for is made before. */
   readonly attention?: AttentionForm | undefined;
@@ -88,6 +88,7 @@ export class LocalEngine implements EngineCore {
         attention,
         weights: options.weights ?? 'as-is',
         cacheDtype: options.cacheDtype ?? checkpoint.latent?.cacheDtype ?? 'f16',
+        prefillMath: options.prefillMath,
         contextLength: options.contextLength,
         promptLogits: options.promptLogits ?? false,
         spare: depth,

@@ -14,7 +14,10 @@ import type { LoadedModel } from './load.ts';
 import { tokenizerOf } from './tokenizer_of.ts';
 import type { AttentionForm, EngineOptions, LoadProgress } from './types.ts';
 
-export interface EvaluatorOptions extends Pick<EngineOptions, 'weights' | 'cacheDtype' | 'signal'> {
+export interface EvaluatorOptions extends Pick<
+  EngineOptions,
+  'weights' | 'cacheDtype' | 'prefillMath' | 'signal'
+> {
   readonly attention?: AttentionForm | undefined;
   readonly files: ModelFiles;
   /** The reference, run as it lies in its file, with an f32 cache: what is left is the difference of everything. */
@@ -63,6 +66,7 @@ export class Evaluator {
         attention: formOf(checkpoint, options.attention),
         weights: options.weights ?? 'as-is',
         cacheDtype: options.cacheDtype ?? checkpoint.latent?.cacheDtype ?? 'f16',
+        prefillMath: options.prefillMath,
       });
       const reference = options.against && (await openCheckpoint(options.against, signal));
       const against =

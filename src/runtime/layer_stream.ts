@@ -168,6 +168,7 @@ export class LayerStream {
           heads: rows('heads', layer.attention.form === 'mla' ? stride(num_attention_heads * head_dim) : 4),
           gated: rows('gated', stride(intermediate_size)),
           partials: own.storage('partials', partialsBytes(layout.attend)),
+          quantised: null,
         };
         const cache = own.storage('cache', cacheBytes(layout.store, cacheFormat));
         const ropePairs = own.upload('rope_pairs', layout.rope_pairs);
@@ -339,6 +340,7 @@ export class LayerStream {
       heads: unused,
       gated: unused,
       partials: unused,
+      quantised: null,
     };
   }
 

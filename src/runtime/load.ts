@@ -13,7 +13,7 @@ import type { CacheFormat } from '../core/cache_rows.ts';
 import { architectureOf, longestContext } from '../model/architecture.ts';
 import { foldProjections } from '../model/fold.ts';
 import { buildPlan } from '../model/plan.ts';
-import type { Plan } from '../model/plan.ts';
+import type { Plan, PrefillMath } from '../model/plan.ts';
 import { TUNING } from '../model/tuning.ts';
 import type { Tuning } from '../model/tuning.ts';
 import { WeightUploader } from '../model/weights.ts';
@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly spare: number;
   /** For measurements; default: everything that is fused. */
   readonly tuning?: Partial<Tuning> | undefined;
+  /** Default 'exact'. */
+  readonly prefillMath?: PrefillMath | undefined;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly signal: AbortSignal | undefined;
   /** Of the same device: what an earlier load compiled is not compiled again. */
@@ -86,6 +88,8 @@ export async function loadDecoder(
   const contextLength = chooseContext(config, options.contextLength);
   const buffers = new Buffers(gpu.device);
   const tuning = { ...TUNING, ...options.tuning };
+  const wanted = options.prefillMath ?? 'exact';
+  const prefillMath = gpu.info.packedDot ? wanted : 'exact';
   try {
     const uploader = new WeightUploader(buffers, gpu.device.limits.maxStorageBufferBindingSize);
     const layers: DeviceLayer[] = [];
@@ -133,6 +137,7 @@ export async function loadDecoder(
         spare: options.spare,
         adapter: adapterOf(gpu),
         tuning,
+        prefillMath,
       }),
     );
     await pipelines.compileAll((loaded, count) =>
@@ -151,7 +156,7 @@ export async function loadDecoder(
       convertMs,
       latentForm:
         layers.flatMap(({ attention }) => ('latent' in attention ? [attention.latent] : []))[0] ?? null,
-      notes: [...source.notes(), ...foldNotes(layers)],
+      notes: [...source.notes(), ...foldNotes(layers), ...(prefillMath === wanted ? [] : [NO_PACKED_DOT])],
     };
   } catch (error) {
     buffers.destroy();
@@ -183,6 +188,9 @@ function chooseContext(config: ModelConfig, wanted: number | undefined): number 
   }
   return wanted;
 }
+
+const NO_PACKED_DOT =
+  'prefillMath: this browser has no packed_4x8_integer_dot_product, so prompts are computed exactly.';
 
 /** What a token does without, in words. */
 function foldNotes(layers: readonly DeviceLayer[]): string[] {

@@ -1,7 +1,7 @@
 import type { CacheFormat } from '../core/cache_rows.ts';
 import { throwIfAborted } from '../core/errors.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { Plan } from '../model/plan.ts';
+import type { Plan, PrefillMath } from '../model/plan.ts';
 import type { Tuning } from '../model/tuning.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import { loadDecoder } from './load.ts';
@@ -18,6 +18,7 @@ export interface MeasuredOptions {
   readonly onProgress: (progress: LoadProgress) => void;
   /** Default: everything that is fused. */
   readonly tuning?: Partial<Tuning> | undefined;
+  readonly prefillMath?: PrefillMath | undefined;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -2,6 +2,9 @@ import type { LayerReport } from '../convert/report.ts';
 import type { ErrorCode, WebMlaError } from '../core/errors.ts';
 import type { LatentForm } from '../core/layers.ts';
 import type { WeightFormat } from '../core/packed.ts';
+import type { PrefillMath } from '../model/plan.ts';
+
+export type { PrefillMath };
 
 /** The public vocabulary: options, requests and answers, in OpenAI's shapes where OpenAI has one. */
 
@@ -61,6 +64,11 @@ export interface EngineOptions {
   readonly weights?: WeightChoice;
   /** Default: what a conversion chose for its result, else 'f16'. */
   readonly cacheDtype?: CacheDtype;
+  /**
+   * Default 'exact'. 'int8': activations of prompts are rounded to 8 bits in groups of 32 where weights have 4 or 8 bits, as
+   * onnxruntime's accuracy level 4 does: several times faster, at a price in accuracy (docs/benchmarks.md). Answers are decoded exactly.
+   */
+  readonly prefillMath?: PrefillMath;
   /** Tokens that the cache is made for. Default: what the model was trained for, at most 4,096. */
   readonly contextLength?: number;
   /** What a conversation that outgrows the context does: lose its oldest turns (default), or fail with `context_full`. */

@@ -1,5 +1,5 @@
 import type { KernelName } from '../kernels/index.ts';
-import { attentionCases, decodeCases } from './cases/attention.ts';
+import { attentionCases, decodeCases, prefillCases } from './cases/attention.ts';
 import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
@@ -13,6 +13,7 @@ import {
   softmaxGradientCases,
 } from './cases/refinement.ts';
 import { embedCases, headMatmulCases, normCases, streamCases } from './cases/rows.ts';
+import { matmulInt8Cases, quantiseCases } from './cases/int8.ts';
 import { argmaxFinalCases, countCases, sampleCases } from './cases/sampling.ts';
 import { formsCases, reachCases, reachSumsCases, spreadCases } from './cases/statistics.ts';
 import { storeCases } from './cases/store.ts';
@@ -26,6 +27,7 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   attention_combine: combineCases,
   attention_decode: decodeCases,
   attention_partial: attentionCases,
+  attention_prefill: prefillCases,
   attention_reach: reachCases,
   attention_spread: spreadCases,
   attention_unembed: unembedCases,
@@ -36,12 +38,14 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   embed_tokens: embedCases,
   head_matmul: headMatmulCases,
   matmul: matmulCases,
+  matmul_int8: matmulInt8Cases,
   matmul_narrow: matmulNarrowCases,
   matmul_tiled: matmulTiledCases,
   matvec: matvecCases,
   moments: momentsCases,
   output_error: errorCases,
   quadratic_forms: formsCases,
+  quantise_rows: quantiseCases,
   reach_sums: reachSumsCases,
   rms_norm: normCases,
   rotate_rows: rotateCases,

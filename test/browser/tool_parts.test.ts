@@ -78,6 +78,7 @@ describe('what came of the kernels', () => {
       software: false,
       features: [],
       subgroupSize: 4,
+      packedDot: true,
     },
     kernels: ['matvec', 'rms_norm', 'sample'],
     now: { kernel: 'rms_norm', done: 1, total: 3 },

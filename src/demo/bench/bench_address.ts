@@ -1,12 +1,13 @@
 import { isShapeName, SHAPE_NAMES } from '../../measure.ts';
 import type { Failure } from '../failure.ts';
-import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS } from '../forms.ts';
+import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS, PREFILL_MATHS } from '../forms.ts';
 import { oneOf } from '../plain_data.ts';
 import { parseLengths, parseSettings } from './bench_settings.ts';
 import type { BenchSettings } from './bench_settings.ts';
 
 /**
- * What the page's address asks for: ?shape=, model=, attention=, form=, kvBudget=, cacheDtype=, contexts=, prefill=, auto=1.
+ * What the page's address asks for: ?shape=, model=, attention=, form=, kvBudget=, cacheDtype=, contexts=, prefill=,
+ * prefillMath=, auto=1.
  * features=ordinary says what holds anyway: the device is asked for no shader-f16 and for nothing experimental.
  */
 export class BenchAddress {
@@ -39,6 +40,7 @@ export class BenchAddress {
         (value) => oneOf(value, CACHE_DTYPES, null) !== null,
         `one of ${CACHE_DTYPES.join(', ')}`,
       ],
+      ['prefillMath', (value) => oneOf(value, PREFILL_MATHS, null) !== null, PREFILL_MATHS.join(' or ')],
       ['features', (value) => value === 'ordinary', 'ordinary'],
       [
         'form',

@@ -1,6 +1,6 @@
-import type { AttentionForm, CacheDtype } from '../../index.ts';
+import type { AttentionForm, CacheDtype, PrefillMath } from '../../index.ts';
 import type { BenchRequest, LatentForm } from '../../measure.ts';
-import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS } from '../forms.ts';
+import { ATTENTION_FORMS, CACHE_DTYPES, LATENT_FORMS, PREFILL_MATHS } from '../forms.ts';
 import { fieldsOf, oneOf, textOr } from '../plain_data.ts';
 import { isShape, parseSubject, subjectSource } from '../subject.ts';
 import type { Subject } from '../subject.ts';
@@ -17,6 +17,8 @@ export interface BenchSettings {
   /** Lists of lengths, as they are typed. */
   readonly contexts: string;
   readonly prefill: string;
+  /** Only the address asks for int8. */
+  readonly prefillMath: PrefillMath;
 }
 
 export interface BenchLatent {
@@ -44,6 +46,7 @@ export function usualSettings(software: boolean): BenchSettings {
     cacheDtype: 'f16',
     contexts: software ? '16, 64' : '128, 1024',
     prefill: software ? '16' : '512',
+    prefillMath: 'exact',
   };
 }
 
@@ -57,6 +60,7 @@ export function parseSettings(stored: unknown, usual: BenchSettings): BenchSetti
     cacheDtype: oneOf(fields['cacheDtype'], CACHE_DTYPES, usual.cacheDtype),
     contexts: textOr(fields['contexts'], usual.contexts),
     prefill: textOr(fields['prefill'], usual.prefill),
+    prefillMath: oneOf(fields['prefillMath'], PREFILL_MATHS, usual.prefillMath),
   };
 }
 
@@ -83,7 +87,7 @@ export function parseLengths(text: string): readonly number[] | null {
 
 /** @returns null where the form is not filled in as it should be */
 export function requestOf(settings: BenchSettings): BenchRequest | null {
-  const { subject, address, attention, cacheDtype } = settings;
+  const { subject, address, attention, cacheDtype, prefillMath } = settings;
   const latent = attention === 'mla' && isShape(subject) ? settings.latent : null;
   const contexts = parseLengths(settings.contexts);
   const prefill = parseLengths(settings.prefill);
@@ -96,5 +100,6 @@ export function requestOf(settings: BenchSettings): BenchRequest | null {
     cacheDtype,
     contexts,
     prefill,
+    prefillMath,
   };
 }

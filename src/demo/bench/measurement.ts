@@ -17,9 +17,11 @@ export interface Measurement {
 
 /** SmolLM2 135M, MLA, f16; tiny-chat, MLA reuse 25 %, int4 */
 export function titleOf({ settings }: Measurement): string {
-  const { attention, latent, cacheDtype } = settings;
+  const { attention, latent, cacheDtype, prefillMath } = settings;
   const form = attention === 'mla' && latent && isShape(settings.subject) ? ` ${latentName(latent)}` : '';
-  return [subjectName(settings), ATTENTION_NAMES[attention] + form, cacheDtype].join(', ');
+  return [subjectName(settings), ATTENTION_NAMES[attention] + form, cacheDtype]
+    .concat(prefillMath === 'int8' ? ['int8 prefill'] : [])
+    .join(', ');
 }
 
 /** For docs/benchmarks.md, an issue or a message. */

@@ -3,6 +3,8 @@ import type { CacheFormat } from '../../core/cache_rows.ts';
 import { attention_decode as decodeKernel } from '../../kernels/attention_decode.ts';
 import type { DecodeRow, DecodeTuning } from '../../kernels/attention_decode.ts';
 import { attention_partial as partialKernel } from '../../kernels/attention_partial.ts';
+import { attention_prefill as prefillKernel } from '../../kernels/attention_prefill.ts';
+import type { PrefillTuning } from '../../kernels/attention_prefill.ts';
 import { DEFAULT_ADAPTER } from '../../kernels/attention_tuning.ts';
 import type { AttentionAdapter } from '../../kernels/attention_tuning.ts';
 import { kernelCase } from '../kernel_case.ts';
@@ -53,6 +55,8 @@ const WIDE: readonly Shape[] = [
 
 /** Few threads; little workgroup memory, which SwiftShader compiles quickly, and small tiles. */
 export const SOFTWARE: AttentionAdapter = { software: true, workgroupBytes: 4096, subgroupSize: 0 };
+/** Room for full tiles. */
+const LARGE_GPU: AttentionAdapter = { software: false, workgroupBytes: 32768, subgroupSize: 0 };
 /** A GPU's threads, in less memory than any has. */
 const SMALL_GPU: AttentionAdapter = { software: false, workgroupBytes: 8192, subgroupSize: 0 };
 
@@ -137,4 +141,29 @@ export function decodeCases(): KernelCase[] {
 function decodeRow({ row }: FormShape): DecodeRow {
   if (row === 'recon') throw new RangeError('attention_decode does not read recon');
   return row;
+}
+
+/** Blocks that end short, tiles that do, splits, widths that leave lanes without a quad, and every form. */
+// prettier-ignore
+const PREFILL: readonly (readonly [Shape, PrefillTuning, readonly CacheFormat[]])[] = [
+  [shape('SmolLM2', [1, 3], gqa(64), [37, 20, 1]), { BLOCKS: 8, TILE: 32 }, ['f16']],
+  [shape('GQA', [2, 3], gqa(40), [33, 7, 2]), { BLOCKS: 16, TILE: 16 }, ['f32', 'int8']],
+  [shape('GQA, keys rotated late', [2, 7], gqa(24, 'rotate'), [13, 0, 1]), { BLOCKS: 8, TILE: 32 }, ['int4']],
+  [shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [7, 100, 4]), { BLOCKS: 8, TILE: 32 }, ['f16']],
+  [shape('reuse', [1, 9], reuse(64, 32), [15, 33, 1]), { BLOCKS: 8, TILE: 16 }, ['int8']],
+  [shape('recon', [1, 5], recon(68, 40), [7, 33, 1]), { BLOCKS: 8, TILE: 16 }, ['f16']],
+];
+
+export function prefillCases(): KernelCase[] {
+  return PREFILL.flatMap(([one, tuning, formats], index) =>
+    formats.map((format) => {
+      const { dims, ...input } = attentionInput(one, format, 200 + index, LARGE_GPU, false);
+      return kernelCase(prefillKernel, {
+        name: `${one.name} (${one.tokens} at ${one.position}) ${tuning.BLOCKS} blocks, tiles of ${tuning.TILE},`,
+        dims: { ...dims, tuning },
+        parts: { cache: format, row: one.form.row, append: 'none' },
+        ...input,
+      });
+    }),
+  );
 }

@@ -232,13 +232,13 @@ export function matmulCases(): KernelCase[] {
  */
 export function matmulTiledCases(): KernelCase[] {
   const cases = [
-    ...products([[172, 64, 33]], ['f32', 'f16', 'q8_0']).map((product) => ({ product, QUADS: 1 as const })),
-    ...products([[36, 258, 129]], ['q4_0']).map((product) => ({ product, QUADS: 2 as const })),
-    ...products([[64, 130, 65]], ['q4_1']).map((product) => ({ product, QUADS: 1 as const })),
-    ...products([[96, 63, 131]], ['bf16']).map((product) => ({ product, QUADS: 2 as const })),
+    ...products([[172, 64, 33]], ['f32', 'f16', 'q8_0']).map((product) => ({ product, SIDE: 8 as const })),
+    ...products([[36, 258, 129]], ['q4_0']).map((product) => ({ product, SIDE: 16 as const })),
+    ...products([[64, 130, 65]], ['q4_1']).map((product) => ({ product, SIDE: 8 as const })),
+    ...products([[96, 63, 131]], ['bf16']).map((product) => ({ product, SIDE: 16 as const })),
   ];
-  return cases.map(({ product: { name, dims, ...rest }, QUADS }) =>
-    kernelCase(tiledKernel, { name: `${name}, tiles of ${64 * QUADS}`, dims: { ...dims, QUADS }, ...rest }),
+  return cases.map(({ product: { name, dims, ...rest }, SIDE }) =>
+    kernelCase(tiledKernel, { name: `${name}, tiles of ${8 * SIDE}`, dims: { ...dims, SIDE }, ...rest }),
   );
 }
 
