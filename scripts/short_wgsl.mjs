@@ -11,7 +11,9 @@ const squeezed = (line) =>
   line
     .replace(/\s*\/\/.*$/, '')
     .trim()
-    .replaceAll(/ *([,;:(){}[\]+*/&|]) */g, '$1');
+    .replaceAll(/ *([,;:(){}[\]+*/&|]) */g, '$1')
+    .replaceAll(/(?<![<>]) ?([=!]?=) /g, '$1')
+    .replaceAll(/ - (?!-)/g, '-');
 
 const squeeze = (text) => text.split('\n').map(squeezed).join('\n');
 
