@@ -12,9 +12,8 @@ const squeezed = (line) =>
     .replace(/\s*\/\/.*$/, '')
     .trim()
     .replaceAll(/ *([,;:(){}[\]+*/&|]) */g, '$1')
-    .replaceAll(/ (=|[-=!<>]=) /g, '$1')
-    .replaceAll(/ - (?!-)/g, '-')
-    .replaceAll(/(?<=[\w)\]]) (?=[-+*/]=)|(?<=[-+*/]=) /g, '');
+    .replaceAll(/(?<![<>]) ?([=!]?=) /g, '$1')
+    .replaceAll(/ - (?!-)/g, '-');
 
 const squeeze = (text) => text.split('\n').map(squeezed).join('\n');
 

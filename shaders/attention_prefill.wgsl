@@ -1,6 +1,6 @@
-// attention_partial for steps of many tokens: the same family of forms and the same bindings, another share of the work. A thread
-// scores 4 (token, head) pairs against TILE / LANES keys and sums 4 pairs by every LANES-th quad of V, in registers, so that a value
-// read from workgroup memory is multiplied 16 times. LANES threads have a block of 4 pairs, BLOCKS blocks are a workgroup.
+// attention_partial for steps of many tokens: the same family of forms and the same bindings, another share of the work. LANES threads
+// have a block of 4 (token, head) pairs; BLOCKS blocks share each tile of staged rows. A thread scores its 4 pairs against TILE / LANES
+// keys and sums them by every LANES-th quad of V, both in registers; only maxima and weights pass through workgroup memory.
 // Online softmax as FlashAttention has it (2205.14135). Workgroups with the most keys come first, so that none is left over.
 const LANES = 16u;
 const THREADS = BLOCKS * LANES;

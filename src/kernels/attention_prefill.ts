@@ -75,11 +75,6 @@ export const attention_prefill = defineKernel({
       Math.ceil((step.num_tokens * dims.heads_per_group) / rows),
     ];
   },
-  refuse: (dims, parts) => {
-    const bytes = prefillBytes(dims, dims.tuning);
-    return bytes > dims.adapter.workgroupBytes
-      ? `rows of ${dims.staged_dim} values need ${bytes} bytes of workgroup memory, the device has ${dims.adapter.workgroupBytes}`
-      : refuseAttention(dims, parts);
-  },
+  refuse: (dims, parts) => refuseAttention(dims, parts),
   bytesMoved: (dims: AttentionPrefillDims, step, parts) => attentionBytes(dims, step, parts),
 });

@@ -2,12 +2,12 @@ import source from '../../shaders/matmul_int8.wgsl?raw';
 import { groupsOf } from '../core/packed.ts';
 import { defineKernel, readonly } from '../gpu/kernel.ts';
 import { bool, u32 } from '../gpu/link.ts';
-import { linearConstants, productBindings, productBytes, refuseLinear } from './linear.ts';
+import { linearConstants, productBindings, refuseLinear } from './linear.ts';
 import type { LinearDims } from './linear.ts';
 import { OUTPUT, PACKED, STEP, WRITE_ROWS } from './parts.ts';
 
 export interface MatmulInt8Dims extends LinearDims {
-  /** Groups of 32 columns a turn. */
+  /** Groups of 32 columns a turn: in_dim has a multiple of so many. */
   readonly DEPTH: 1 | 2;
 }
 
@@ -40,13 +40,5 @@ export const matmul_int8 = defineKernel({
   grid:
     ({ out_dim }) =>
     ({ num_tokens }) => [Math.ceil(out_dim / SPAN), Math.ceil(num_tokens / SPAN), 1],
-  refuse: (dims) =>
-    groupsOf(dims.in_dim) % dims.DEPTH === 0
-      ? refuseLinear(dims)
-      : `DEPTH: expected a divisor of ${groupsOf(dims.in_dim)} groups, got ${dims.DEPTH}`,
-  bytesMoved: (dims, step, { packed, output }) => {
-    const groups = step.num_tokens * groupsOf(dims.in_dim);
-    // Of x a group is 40 bytes instead of 128.
-    return productBytes(dims, step, { weight: packed, output }) - groups * 88;
-  },
+  refuse: (dims) => refuseLinear(dims),
 });

@@ -2,6 +2,7 @@ import source from '../../shaders/quantise_rows.wgsl?raw';
 import { groupsOf } from '../core/packed.ts';
 import { defineKernel, readonly, writable } from '../gpu/kernel.ts';
 import { bool, f32, u32 } from '../gpu/link.ts';
+import { REDUCE } from './parts.ts';
 
 export interface QuantiseRowsDims {
   readonly in_dim: number;
@@ -17,7 +18,7 @@ const THREADS = 256;
 export const quantise_rows = defineKernel({
   name: 'quantise_rows',
   source,
-  includes: [],
+  includes: [REDUCE],
   parts: {},
   constants: ({ in_dim, rms_norm_eps }: QuantiseRowsDims) => ({
     in_dim: u32(in_dim),
@@ -38,5 +39,4 @@ export const quantise_rows = defineKernel({
     const blocks = Math.ceil((groupsOf(in_dim) * 8) / THREADS);
     return (step) => [blocks, step.num_tokens, 1];
   },
-  bytesMoved: ({ in_dim }, step) => step.num_tokens * groupsOf(in_dim) * 168,
 });

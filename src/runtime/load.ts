@@ -132,7 +132,7 @@ export async function loadDecoder(
       buildPlan(config, layers, deviceEnds, pipelines, buffers, {
         max_len: contextLength,
         cacheFormat: options.cacheDtype,
-        chunk: options.chunk ?? chunkSize(gpu, contextLength, options.promptLogits ? config.vocab_size : 0),
+        chunk: options.chunk ?? chunkSize(gpu, config, contextLength, options.promptLogits),
         promptLogits: options.promptLogits,
         spare: options.spare,
         adapter: adapterOf(gpu),
@@ -167,12 +167,21 @@ export async function loadDecoder(
 /** Memory for the logits of a prefill step; half of what every device can bind. */
 const LOGITS_BYTES = 2 ** 26;
 
-/** Tokens of a prefill step. @param vocabSize where the logits of every position are wanted, a row of it each; else 0 */
-function chunkSize(gpu: Gpu, contextLength: number, vocabSize: number): number {
-  const usual = Math.min(gpu.info.software ? 64 : 1024, contextLength);
-  return vocabSize === 0
-    ? usual
-    : Math.min(usual, Math.max(2, Math.floor(LOGITS_BYTES / (stride(vocabSize) * 4))));
+/** Up to this width a matrix has too few tiles to fill a large GPU with 1,024 tokens, and a step stays short with twice as many. */
+const SMALL_HIDDEN = 1024;
+
+/** Tokens of a prefill step. */
+function chunkSize(
+  gpu: Gpu,
+  { hidden_size, vocab_size }: ModelConfig,
+  contextLength: number,
+  promptLogits: boolean,
+): number {
+  const most = hidden_size <= SMALL_HIDDEN ? 2048 : 1024;
+  const usual = Math.min(gpu.info.software ? 64 : most, contextLength);
+  return promptLogits
+    ? Math.min(usual, Math.max(2, Math.floor(LOGITS_BYTES / (stride(vocab_size) * 4))))
+    : usual;
 }
 
 function chooseContext(config: ModelConfig, wanted: number | undefined): number {
