@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const WORD = /(?<![@.\w])[A-Za-z_]\w*\b/g;
 
-/** Operators that join to others (- = < >) keep their spaces. */
+/** Operators that could join to others keep their spaces: < and > to a template, - to a decrement. */
 const squeezed = (line) =>
   line
     .replace(/\s*\/\/.*$/, '')

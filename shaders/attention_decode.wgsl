@@ -1,20 +1,22 @@
 enable subgroups;
 // o[h] = Σ_n softmax_n(scale · q[h] · K[g, n]) V[g, n] for one token: what attention_partial gives, with the same bindings and
 // parts (but recon), without workgroup memory between a cache row and its sums. Staged rows and their views are explained there.
-// One workgroup: one split of the rows, one group, BLOCKS * HEADS of its heads. LANES threads of a subgroup (a team) share a
-// row: a thread holds every LANES-th quad of it in registers, of 4 rows at a time, for HEADS heads. Dot products come together by
-// shuffles; running maxima and sums stay in registers until the TEAMS join at the end (flash decoding).
+// One workgroup: one split of the rows, one group, HEADS of its heads. LANES threads of a subgroup (a team) share a
+// row: a thread holds every LANES-th quad of it in registers, of 4 rows at a time, for HEADS heads; of the rope region also
+// rotated. Dot products come together by shuffles; maxima and sums stay in registers until the TEAMS join (flash decoding).
 // Lanes of a team are neighbours in local_invocation_index and within one subgroup, as on every driver seen.
-const THREADS = LANES * TEAMS * BLOCKS;
+// Loops over registers have few statements: what a compiler does not unroll it puts into memory, with all that is in its array.
+const THREADS = LANES * TEAMS;
 const V_QUADS = v_dim / 4u;
-const K_START = qk_offset / 4u; // K and V within the staged row
+const K_START = qk_offset / 4u; // K and V within the row
 const V_START = v_offset / 4u;
 const ROW_QUADS = row_dim / 4u;
-const LOAD_QUADS = load_dim / 4u;
+const LOAD_QUADS = ROW_QUADS;
 const QK_QUADS = qk_dim / 4u;
 const HALF = rope_dim / 8u;
 const ROPE_START = rope_offset / 4u; // within a query
-const KEY_ROPE = key_rope_offset / 4u; // within the cache row
+const KEY_ROPE = key_rope_offset / 4u; // within the row
+const ROPE_END = KEY_ROPE + max(1u, 2u * HALF);
 const MASKED = -1e30; // WGSL may assume that infinities do not arise
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> cache: array<cache_unit>;
@@ -26,35 +28,43 @@ const MASKED = -1e30; // WGSL may assume that infinities do not arise
 @group(0) @binding(7) var<storage, read> kv: array<vec4f>;
 @group(0) @binding(8) var<uniform> step: Step;
 
-var<workgroup> own_row: array<vec4f, LOAD_QUADS>; // of the step's token, staged
-var<workgroup> team_states: array<vec2f, TEAMS * BLOCKS * HEADS>; // maximum, total
-var<workgroup> team_sums: array<vec4f, TEAMS / 2u * LANES * BLOCKS * HEADS * V_ITEMS>;
+var<workgroup> all_queries: array<vec4f, HEADS * QK_QUADS>;
+var<workgroup> team_states: array<vec2f, TEAMS * HEADS>; // maximum, total
+var<workgroup> team_sums: array<vec4f, TEAMS / 2u * LANES * HEADS * V_ITEMS>;
 
 @compute @workgroup_size(THREADS)
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) place: u32) {
   let split = id.x;
   let group = id.y;
   let lane = local % LANES;
-  let team = local / LANES % TEAMS;
-  let block = local / (LANES * TEAMS);
-  let first_head = (id.z * BLOCKS + block) * HEADS;
+  let team = local / LANES;
+  let first_head = id.z * HEADS;
   let start = split * step.split_len;
   let end = min(start + step.split_len, step.position + 1u);
   let added = own_rows(end); // the split's last row is not in the cache yet
   append_row(local, group, 0u, added, id.z == 0u);
-  if (APPENDS) {
-    workgroupBarrier();
+  for (var quad = local; quad < select(0u, ROW_QUADS, HAS_EXACT && split == 0u); quad += THREADS) {
+    exact_row[quad] = exact_quad(group, quad);
   }
+  for (var i = local; i < HEADS * QK_QUADS; i += THREADS) {
+    all_queries[i] = load_query(group, first_head + i / QK_QUADS, i % QK_QUADS, heads_per_group);
+  }
+  workgroupBarrier();
   let last = max(end, 1u + added) - 1u - added;
 
-  // Item i of a thread is quad lane + i * LANES of the staged row. What a view does not have weighs nothing.
-  var queries: array<vec4f, HEADS * K_ITEMS>;
+  // Item i of a thread is quad lane + i * LANES of the row. What a view does not have weighs nothing.
+  var queries: array<vec4f, max(1u, HEADS * K_ITEMS)>;
+  var turned_queries: array<vec4f, max(1u, HEADS * TURN_ITEMS)>;
   for (var h = 0u; h < HEADS; h++) {
+    let head = h * QK_QUADS;
     for (var i = 0u; i < K_ITEMS; i++) {
       let quad = lane + (K_FIRST + i) * LANES;
-      if (quad >= K_START && quad < K_START + QK_QUADS) {
-        queries[h * K_ITEMS + i] = load_query(group, first_head + h, quad - K_START, heads_per_group);
-      }
+      queries[h * K_ITEMS + i] = select(vec4f(0.0), all_queries[head + min(max(quad, K_START) - K_START, QK_QUADS - 1u)], is_key(quad));
+    }
+    for (var i = 0u; i < TURN_ITEMS; i++) {
+      let quad = lane + (TURN_FIRST + i) * LANES;
+      let at = head + min(ROPE_START + max(quad, KEY_ROPE) - KEY_ROPE, QK_QUADS - 1u);
+      turned_queries[h * TURN_ITEMS + i] = select(vec4f(0.0), all_queries[at], is_turned(quad));
     }
   }
   var sums: array<vec4f, HEADS * V_ITEMS>;
@@ -64,58 +74,82 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     highest[h] = MASKED;
   }
 
-  // What takes cosines and sines from one row of a team to its next: the table is then read for every fourth row only.
+  // Cosines and sines of the thread's next row, and what takes them from one row of the team to its next, so that the table is
+  // read for every 16th only. The first row's sines are 0, its cosines the factor that some rope scalings give the whole table.
+  var turns: array<mat2x4f, max(1u, TURN_ITEMS)>;
   var strides: array<mat2x4f, max(1u, TURN_ITEMS)>;
+  var shifts: array<vec4f, max(1u, TURN_ITEMS)>;
   for (var i = 0u; i < TURN_ITEMS; i++) {
-    let pair = turned_pair(min(lane + (TURN_FIRST + i) * LANES, LOAD_QUADS - 1u));
-    if (pair != UNTURNED) {
-      // The first row's sines are 0, its cosines the factor that some rope scalings give the whole table.
-      let size = turn4(0u, pair)[0];
-      let turn = turn4(min(TEAMS, max_len - 1u), pair);
-      strides[i] = mat2x4f(turn[0] / size, turn[1] / size);
+    let quad = clamp(lane + (TURN_FIRST + i) * LANES, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE;
+    let pair = quad % max(1u, HALF) * 4u;
+    let size = turn4(0u, pair)[0];
+    let stride = turn4(min(TEAMS, max_len - 1u), pair);
+    strides[i] = mat2x4f(stride[0] / size, stride[1] / size);
+    if (SHIFTED) {
+      shifts[i] = select(vec4f(0.0), rope_map[quad], is_turned(lane + (TURN_FIRST + i) * LANES));
     }
   }
 
   for (var first = start; first < end; first += 4u * TEAMS) {
     let n = vec4u(first + team) + vec4u(0u, TEAMS, 2u * TEAMS, 3u * TEAMS);
     let at = min(n, vec4u(last));
+    let mends = (HAS_EXACT && first == 0u) || (APPENDS && added == 1u && first + 4u * TEAMS >= end);
     var rows: array<mat4x4f, ITEMS>; // column r: of row r
     for (var i = 0u; i < ITEMS; i++) {
-      let quad = min(lane + i * LANES, LOAD_QUADS - 1u);
-      var a = mat2x4f();
-      var b = mat2x4f();
-      var c = mat2x4f();
-      var d = mat2x4f();
-      if (i >= TURN_FIRST && i < TURN_FIRST + TURN_ITEMS) {
-        let pair = turned_pair(quad);
-        if (pair != UNTURNED) {
-          a = turn4(at.x, pair);
-          b = turn_on(a, strides[i - TURN_FIRST]);
-          c = turn_on(b, strides[i - TURN_FIRST]);
-          d = turn_on(c, strides[i - TURN_FIRST]);
+      rows[i] = load_rows(group, at, min(lane + i * LANES, ROW_QUADS - 1u));
+    }
+    if (mends) {
+      for (var i = 0u; i < ITEMS; i++) {
+        rows[i] = mended(rows[i], min(lane + i * LANES, ROW_QUADS - 1u), n, added, end);
+      }
+    }
+    var turned: array<mat4x4f, max(1u, TURN_ITEMS)>;
+    for (var i = 0u; i < TURN_ITEMS; i++) {
+      if (SHIFTED) {
+        rows[TURN_FIRST + i] += mat4x4f(shifts[i], shifts[i], shifts[i], shifts[i]);
+      }
+    }
+    for (var i = 0u; i < TURN_ITEMS; i++) {
+      let quad = lane + (TURN_FIRST + i) * LANES;
+      let second = quad >= KEY_ROPE + HALF;
+      var partner: mat4x4f;
+      if (PARTNER == SAME_LANE) {
+        partner = rows[TURN_FIRST + (i + TURN_ITEMS / 2u) % max(1u, TURN_ITEMS)];
+      } else if (PARTNER == SAME_ITEM) {
+        let giver = select(place, select(place + HALF, place - HALF, second), is_turned(quad));
+        partner = shuffled(rows[TURN_FIRST], giver);
+      } else {
+        let other = clamp(select(quad + HALF, max(quad, HALF) - HALF, second), KEY_ROPE, ROPE_END - 1u);
+        partner = load_rows(group, at, other);
+        if (mends) {
+          partner = mended(partner, other, n, added, end);
+        }
+        if (SHIFTED) {
+          let shift = rope_map[other - KEY_ROPE];
+          partner += mat4x4f(shift, shift, shift, shift);
         }
       }
-      rows[i] = mat4x4f(stage_quad(group, at.x, quad, a), stage_quad(group, at.y, quad, b),
-        stage_quad(group, at.z, quad, c), stage_quad(group, at.w, quad, d));
-    }
-    if (APPENDS && added == 1u && first + 4u * TEAMS >= end) {
-      // Its own row, and what lies behind it, which weighs nothing.
-      let own = n >= vec4u(end - 1u);
-      for (var i = 0u; i < ITEMS; i++) {
-        let value = own_row[min(lane + i * LANES, LOAD_QUADS - 1u)];
-        rows[i] = mat4x4f(select(rows[i][0], value, own.x), select(rows[i][1], value, own.y),
-          select(rows[i][2], value, own.z), select(rows[i][3], value, own.w));
+      if ((first - start) % (16u * TEAMS) == 0u) {
+        turns[i] = turn4(min(n.x, max_len - 1u), (clamp(quad, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE) % max(1u, HALF) * 4u);
       }
+      let own = rows[TURN_FIRST + i];
+      let a = turns[i];
+      let b = turn_on(a, strides[i]);
+      let c = turn_on(b, strides[i]);
+      let d = turn_on(c, strides[i]);
+      turns[i] = turn_on(d, strides[i]);
+      turned[i] = mat4x4f(rotate_by(a, own[0], partner[0], second), rotate_by(b, own[1], partner[1], second),
+        rotate_by(c, own[2], partner[2], second), rotate_by(d, own[3], partner[3], second));
     }
     for (var h = 0u; h < HEADS; h++) {
       var score = vec4f(0.0);
       for (var i = 0u; i < K_ITEMS; i++) {
         score += queries[h * K_ITEMS + i] * rows[K_FIRST + i];
       }
-      for (var mask = LANES / 2u; mask > 0u; mask /= 2u) {
-        score += subgroupShuffleXor(score, mask);
+      for (var i = 0u; i < TURN_ITEMS; i++) {
+        score += turned_queries[h * TURN_ITEMS + i] * turned[i];
       }
-      score = select(vec4f(MASKED), score, n < vec4u(end));
+      score = select(vec4f(MASKED), team_sum(score), n < vec4u(end));
       let rising = max(highest[h], max(max(score.x, score.y), max(score.z, score.w)));
       let rescale = exp(highest[h] - rising);
       let p = select(vec4f(0.0), exp(score - rising), score > vec4f(MASKED));
@@ -128,32 +162,20 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   }
 
   // The teams' sums, first to one maximum, then half of the teams to the other half.
-  let states = block * HEADS * TEAMS;
   for (var h = 0u; h < HEADS; h++) {
     if (lane == 0u) {
-      team_states[states + h * TEAMS + team] = vec2f(highest[h], total[h]);
+      team_states[h * TEAMS + team] = vec2f(highest[h], total[h]);
     }
   }
   workgroupBarrier();
   for (var h = 0u; h < HEADS; h++) {
-    var most = MASKED;
-    for (var t = 0u; t < TEAMS; t++) {
-      most = max(most, team_states[states + h * TEAMS + t].x);
-    }
-    var all = 0.0;
-    for (var t = 0u; t < TEAMS; t++) {
-      let state = team_states[states + h * TEAMS + t];
-      all += state.y * exp(state.x - most);
-    }
-    let rescale = exp(highest[h] - most);
+    let rescale = exp(highest[h] - joined(h * TEAMS).x);
     for (var i = 0u; i < V_ITEMS; i++) {
       sums[h * V_ITEMS + i] *= rescale;
     }
-    highest[h] = most;
-    total[h] = all;
   }
   for (var half = TEAMS / 2u; half > 0u; half /= 2u) {
-    let slot = ((block * half + team % half) * LANES + lane) * HEADS * V_ITEMS;
+    let slot = (team % half * LANES + lane) * HEADS * V_ITEMS;
     if (team >= half && team < 2u * half) {
       for (var i = 0u; i < HEADS * V_ITEMS; i++) {
         team_sums[slot + i] = sums[i];
@@ -168,17 +190,17 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     workgroupBarrier();
   }
   if (team == 0u) {
-    for (var h = 0u; h < HEADS; h++) {
-      for (var i = 0u; i < V_ITEMS; i++) {
-        let quad = lane + (V_FIRST + i) * LANES;
-        if (quad >= V_START && quad < V_START + V_QUADS) {
-          write_sum(split, group, first_head + h, quad - V_START, sums[h * V_ITEMS + i], highest[h], total[h], heads_per_group);
-        }
-      }
+    for (var i = 0u; i < HEADS * V_ITEMS; i++) {
+      team_sums[lane * HEADS * V_ITEMS + i] = sums[i];
     }
   }
-}
-
-fn put_own(slot: u32, value: vec4f) {
-  own_row[slot] = value;
+  workgroupBarrier();
+  for (var i = local; i < HEADS * V_QUADS; i += THREADS) {
+    let head = i / V_QUADS;
+    let quad = i % V_QUADS;
+    let item = V_START + quad - V_FIRST * LANES;
+    let slot = (item % LANES * HEADS + head) * V_ITEMS + item / LANES;
+    let state = joined(head * TEAMS);
+    write_sum(split, group, first_head + head, quad, team_sums[slot], state.x, state.y, heads_per_group);
+  }
 }

@@ -51,9 +51,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   for (var r = 0u; r < product.repeats; r++) {
     let a_base = product.a_offset + id.z / product.a_share * product.a_batch + r * product.a_repeat;
     let b_base = product.b_offset + id.z / product.b_share * product.b_batch + r * product.b_repeat;
-    for (var k = start; k < end; k += TURN) {
-      sums = add_turn(sums, a_base, b_base, first_row, first_column, k, end, lane);
-    }
+    sums = add_product(sums, a_base, b_base, first_row, first_column, start, end, lane);
   }
   let row = first_row + lane / 16u * 4u;
   let column = first_column + lane % 16u * 4u;

@@ -5,6 +5,7 @@
 //   out     [1, out_stride]         f32                     part: output (store, residual, swiglu, best)
 // A row is shared by LANES threads, each taking every LANES-th group of 32 (part: lanes says how their sums come together); a
 // thread serves ROWS rows (part: rows), so that x is read once for all of them and several loads of 16 bytes are in flight.
+// Part x says whether threads read x where it lies or in workgroup memory, already multiplied by the norm's weight.
 const SETS = WORKGROUP_SIZE / LANES;
 @group(0) @binding(0) var<storage, read> weight: array<vec4u>;
 @group(0) @binding(1) var<storage, read> scales: array<u32>;
@@ -17,7 +18,7 @@ const SETS = WORKGROUP_SIZE / LANES;
 
 struct RowSums {
   rows: RowValues,
-  squares: f32, // of x, for the norm
+  squares: f32, // of the x that the lanes read, for the norm
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -25,22 +26,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = local % LANES;
   let first_row = (group.x * SETS + local / LANES) * ROWS;
   let x_base = (step.num_tokens - 1u) * (x_stride / 4u);
+  stage_input(local, x_base);
   var sums = RowValues();
-  var sum_of_squares = 0.0;
   for (var g = lane; g < in_groups; g += LANES) {
-    let base = x_base + g * 8u;
-    let raw = Group(x[base], x[base + 1u], x[base + 2u], x[base + 3u], x[base + 4u], x[base + 5u], x[base + 6u], x[base + 7u]);
-    sum_of_squares += dot(raw.a, raw.a) + dot(raw.b, raw.b) + dot(raw.c, raw.c) + dot(raw.d, raw.d)
-      + dot(raw.e, raw.e) + dot(raw.f, raw.f) + dot(raw.g, raw.g) + dot(raw.h, raw.h);
-    let xs = weigh_input(raw, g);
+    let xs = input_group(x_base, g);
     let total = xs.a + xs.b + xs.c + xs.d + xs.e + xs.f + xs.g + xs.h;
     let x_sum = total.x + total.y + total.z + total.w;
     sums += dot_rows(first_row, g, xs, x_sum);
   }
-  let y = add_lanes(local, RowSums(sums, sum_of_squares));
+  let y = add_lanes(local, RowSums(sums, thread_squares));
   if (lane == 0u) {
-    let scale = input_scale(y.squares);
-    write_values(first_row, y.rows * scale);
+    write_values(first_row, y.rows * input_scale(all_squares(y.squares)));
   }
   finish(group.x, local);
 }

@@ -29,23 +29,24 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   let length = (step.num_tokens + SPLITS - 1u) / SPLITS;
   let start = id.z * length;
   let end = min(start + length, step.num_tokens);
+  if (start >= end) {
+    return;
+  }
   let tx = lane % 16u;
   let ty = lane / 16u;
   var sum0 = vec4f(0.0);
   var sum1 = vec4f(0.0);
   var sum2 = vec4f(0.0);
   var sum3 = vec4f(0.0);
+  // Every thread fetches 4 values of one token of each side, those of the next turn while this one is multiplied.
+  var x_next = fetch_x(start + ty, end, id.y, first_row + tx * 4u);
+  var y_next = fetch_y(start + ty, end, id.y, first_column + tx * 4u);
   for (var turn = start; turn < end; turn += TURN) {
-    // Every thread fetches 4 values of one token of each side.
-    let t = turn + ty;
-    var weight = 1.0;
-    if (weighted) {
-      weight = weights[min(t, end - 1u) * w_stride + id.y * w_batch];
-    }
-    let inside = t < end;
-    x_tile[lane] = select(vec4f(0.0), weight * load_x(min(t, end - 1u), id.y, first_row + tx * 4u), inside);
-    y_tile[lane] = select(vec4f(0.0), load_y(min(t, end - 1u), id.y, first_column + tx * 4u), inside);
+    x_tile[lane] = x_next;
+    y_tile[lane] = y_next;
     workgroupBarrier();
+    x_next = fetch_x(turn + TURN + ty, end, id.y, first_row + tx * 4u);
+    y_next = fetch_y(turn + TURN + ty, end, id.y, first_column + tx * 4u);
     for (var k = 0u; k < TURN; k++) {
       let a = x_tile[k * 16u + ty];
       let b = y_tile[k * 16u + tx];
@@ -63,29 +64,28 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   add_row(base, first_row + ty * 4u + 3u, first_column + tx * 4u, sum3);
 }
 
-// 4 values of one token, the 1 behind them, zeros behind that.
-fn load_x(t: u32, batch: u32, i: u32) -> vec4f {
-  var values = vec4f(0.0);
-  for (var c = 0u; c < min(4u, N - min(N, i)); c++) {
-    if (i + c < n) {
-      values[c] = x[t * x_stride + x_offset + batch * x_batch + i + c];
-    } else {
-      values[c] = 1.0;
-    }
+// 4 values of one token, the 1 behind them, zeros behind that and behind the last token. Places are clamped, not branched on, so
+// that all loads of a thread are in flight together.
+fn fetch_x(t: u32, end: u32, batch: u32, i: u32) -> vec4f {
+  let token = min(t, end - 1u);
+  let columns = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
+  let at = vec4u(token * x_stride + x_offset + batch * x_batch) + min(columns, vec4u(max(n, 1u) - 1u));
+  var weight = 1.0;
+  if (weighted) {
+    weight = weights[token * w_stride + batch * w_batch];
   }
-  return values;
+  let values = vec4f(x[at.x], x[at.y], x[at.z], x[at.w]);
+  let tail = select(vec4f(0.0), vec4f(1.0), columns < vec4u(N));
+  return select(0.0, weight, t < end) * select(tail, values, columns < vec4u(n));
 }
 
-fn load_y(t: u32, batch: u32, i: u32) -> vec4f {
-  var values = vec4f(0.0);
-  for (var c = 0u; c < min(4u, M - min(M, i)); c++) {
-    if (i + c < m) {
-      values[c] = y[t * y_stride + y_offset + batch * y_batch + i + c];
-    } else {
-      values[c] = 1.0;
-    }
-  }
-  return values;
+fn fetch_y(t: u32, end: u32, batch: u32, i: u32) -> vec4f {
+  let token = min(t, end - 1u);
+  let columns = vec4u(i) + vec4u(0u, 1u, 2u, 3u);
+  let at = vec4u(token * y_stride + y_offset + batch * y_batch) + min(columns, vec4u(max(m, 1u) - 1u));
+  let values = vec4f(y[at.x], y[at.y], y[at.z], y[at.w]);
+  let tail = select(vec4f(0.0), vec4f(1.0), columns < vec4u(M));
+  return select(tail, values, columns < vec4u(m));
 }
 
 fn add_row(base: u32, row: u32, column: u32, sum: vec4f) {

@@ -17,6 +17,16 @@ fn stored_quad(t: u32, group: u32, position: u32, quad: u32) -> vec4f {
 }
 
 fn packed_quad(t: u32, group: u32, position: u32, quad: u32) -> vec2u {
-  let held = clamp(row_quad(t, group, position, quad), vec4f(-65504.0), vec4f(65504.0));
+  let held = nearest_half(clamp(row_quad(t, group, position, quad), vec4f(-65504.0), vec4f(65504.0)));
   return vec2u(pack2x16float(held.xy), pack2x16float(held.zw));
+}
+
+const HAS_EXACT = false;
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
+  return load_row4(group, position, quad);
+}
+
+fn exact_quad(group: u32, quad: u32) -> vec4f {
+  return vec4f(0.0);
 }

@@ -13,3 +13,13 @@ fn store_block(t: u32, group: u32, position: u32, first: u32, end: u32) {
 fn stored_quad(t: u32, group: u32, position: u32, quad: u32) -> vec4f {
   return row_quad(t, group, position, quad);
 }
+
+const HAS_EXACT = false;
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
+  return load_row4(group, position, quad);
+}
+
+fn exact_quad(group: u32, quad: u32) -> vec4f {
+  return vec4f(0.0);
+}

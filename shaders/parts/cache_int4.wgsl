@@ -4,9 +4,12 @@ alias cache_unit = u32;
 
 fn load_row4(group: u32, position: u32, quad: u32) -> vec4f {
   if (position == 0u) {
-    let at = exact_word + group * row_dim + quad * 4u;
-    return bitcast<vec4f>(vec4u(cache[at], cache[at + 1u], cache[at + 2u], cache[at + 3u]));
+    return exact_quad(group, quad);
   }
+  return packed_row4(group, position, quad);
+}
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
   let base = (group * max_len + position) * row_words;
   let second = quad >= split_dim / 4u;
   let within = quad - select(0u, split_dim / 4u, second);

@@ -1,4 +1,11 @@
 // What int8 and int4 share of storing a new row: the row of position 0 as f32, and steps and minima of groups of quads.
+const HAS_EXACT = true;
+
+fn exact_quad(group: u32, quad: u32) -> vec4f {
+  let at = exact_word + group * row_dim + quad * 4u;
+  return bitcast<vec4f>(vec4u(cache[at], cache[at + 1u], cache[at + 2u], cache[at + 3u]));
+}
+
 fn store_exact(t: u32, group: u32, first: u32, end: u32) {
   for (var quad = first; quad < end; quad++) {
     let words = bitcast<vec4u>(row_quad(t, group, 0u, quad));
@@ -22,9 +29,9 @@ fn group_scale(t: u32, group: u32, position: u32, first: u32, end: u32, levels: 
   }
   let low = max(min(min(lowest.x, lowest.y), min(lowest.z, lowest.w)), -65504.0);
   let high = max(max(highest.x, highest.y), max(highest.z, highest.w));
-  let minimum = unpack2x16float(pack2x16float(vec2f(low, 0.0))).x;
+  let minimum = nearest_half(vec4f(low)).x;
   let step_size = clamp((high - minimum) / levels, 0.0, 65504.0);
-  return pack2x16float(vec2f(step_size, minimum));
+  return pack2x16float(nearest_half(vec4f(step_size, minimum, 0.0, 0.0)).xy);
 }
 
 fn quants(value: vec4f, scale: vec2f, levels: f32) -> vec4u {

@@ -1,6 +1,6 @@
 // The matrix is applied to x as it is.
-fn weigh_input(x: Group, group: u32) -> Group {
-  return x;
+fn weigh_quad(value: vec4f, quad: u32) -> vec4f {
+  return value;
 }
 
 fn input_scale(sum_of_squares: f32) -> f32 {

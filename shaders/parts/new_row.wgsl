@@ -27,3 +27,9 @@ fn row_quad(t: u32, group: u32, position: u32, quad: u32) -> vec4f {
   let partner = kv[base + select(quad + KEPT_HALF, quad - KEPT_HALF, second_half)];
   return rotate4(position, select(within, within - KEPT_HALF, second_half) * 4u, value, partner, second_half);
 }
+
+// The nearest f16, ties to even. pack2x16float may round either way, and does: NVIDIA's cuts off, which would shrink every row.
+fn nearest_half(value: vec4f) -> vec4f {
+  let bits = bitcast<vec4u>(value);
+  return bitcast<vec4f>((bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u))) & vec4u(0xffffe000u));
+}

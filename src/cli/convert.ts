@@ -6,7 +6,7 @@ import type { CacheFormat } from '../core/cache_rows.ts';
 import { convertByIntent } from '../runtime/convert_by_intent.ts';
 import type { CandidateReport, ConversionReport, Intent } from '../runtime/convert_by_intent.ts';
 import { cachedBytes, convertModel, statisticsFile } from '../runtime/convert_model.ts';
-import type { ConvertedModel, ConvertOptions } from '../runtime/convert_model.ts';
+import type { ConvertedModel, ConvertOptions, ConvertTimings } from '../runtime/convert_model.ts';
 import type { Arguments } from './arguments.ts';
 import { REFIT_ROWS, SEARCH_ROWS } from '../runtime/calibration_rows.ts';
 import { rowsOf, storedStatistics } from './calibration.ts';
@@ -31,9 +31,9 @@ export interface Converted {
   readonly rivals?: readonly CandidateReport[];
   /** The rival that does better; null: none. */
   readonly better?: CandidateReport | null;
-  readonly timings: Readonly<
-    Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs' | 'writeMs', number>
-  >;
+  readonly timings: ConvertTimings & { readonly writeMs: number };
+  /** Most GPU memory in use at a time. */
+  readonly gpuBytes: ConvertedModel['gpuBytes'];
 }
 
 /** webmla convert: a GQA checkpoint to a folder with MLA. */
@@ -65,6 +65,7 @@ export async function convert(args: Arguments): Promise<Converted> {
     ...(report?.heldOut && { predictedRise: report.heldOut.rise, predictedKl: report.heldOut.kl }),
     ...(report && { rivals: report.rivals, better: report.better }),
     timings: { ...model.timings, writeMs: performance.now() - before },
+    gpuBytes: model.gpuBytes,
   };
 }
 
@@ -72,6 +73,14 @@ export function printConverted({ form, cacheDtype, layers, better, ...rest }: Co
   const { kvBytesPerToken, predictedRise } = rest;
   const rise = predictedRise === undefined ? '' : `, ln perplexity +${predictedRise.toFixed(4)}`;
   const lines = [`${layers.length} layers, ${form} ${cacheDtype}, ${kvBytesPerToken} bytes a token${rise}`];
+  const { timings, gpuBytes } = rest;
+  const s = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  const mb = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+  lines.push(
+    `calibration ${s(timings.calibrateMs)}, ${mb(gpuBytes.calibrate)} on the GPU; ` +
+      `conversion ${s(timings.convertMs)} (refinement ${s(timings.refineMs)}, refit ${s(timings.refitMs)}), ` +
+      `${mb(gpuBytes.convert)} on the GPU; writing ${s(timings.writeMs)}`,
+  );
   if (better?.measured) {
     lines.push(
       `Better: the model's own ${better.cacheDtype} cache, ${better.measured.bytes} bytes a token, ` +

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { LayerThread, LayerThreads } from '../runtime/layer_pool.ts';
-import type { LayerAnswer, LayerTask } from '../runtime/layer_task.ts';
+import type { ThreadAnswer, ThreadTask } from '../runtime/layer_task.ts';
 
 /**
  * Node's threads for the algebra of a conversion.
@@ -29,7 +29,7 @@ class NodeThread implements LayerThread {
     this.#worker.unref();
   }
 
-  run(task: LayerTask): Promise<LayerAnswer> {
+  run(task: ThreadTask): Promise<ThreadAnswer> {
     const worker = this.#worker;
     worker.ref();
     return new Promise((resolve, reject) => {
@@ -37,7 +37,7 @@ class NodeThread implements LayerThread {
         worker.off('message', onMessage).off('error', onEnd).off('exit', onEnd);
         worker.unref();
       };
-      const onMessage = (answer: LayerAnswer): void => {
+      const onMessage = (answer: ThreadAnswer): void => {
         settle();
         resolve(answer);
       };

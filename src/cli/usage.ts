@@ -40,7 +40,8 @@ cache dtype are searched for where they are not given: at most --search-candidat
 adapters unless the model is tiny. The plain int8 and int4 caches are measured beside them. With --kv-lora-rank the form is reuse and the cache f16 unless given. strict is what DeepSeek's layout can
 hold, recon spends operations for quality. --refine-steps trains all maps of each layer (80 is a good number; it takes several times
 as long as all the rest). Options: weights=f32|f16|bf16|q8_0 of the matrices that are made (in --format deepseek f32 or bf16, of
-all of them), freqfold (transmla), selection and svd (mha2mla), tokens=plain (webmla). bench --shape takes random 4-bit weights;
+all of them), freqfold and recalibrate=off (transmla), selection and svd (mha2mla), tokens=plain (webmla), refitCache=f32 (of a
+quantised cache: the refit sees it unquantised). bench --shape takes random 4-bit weights;
 --form makes that MLA with --kv-budget of the cache, default a quarter; --apart leaves one thing apart that is usually fused, to
 compare with.
 evaluate scores windows of a text that do not overlap; --against adds the distance from another model, run as it lies in its

@@ -22,7 +22,7 @@ export interface MethodChoice extends Budget {
   readonly form: LatentForm;
   readonly exportable: boolean;
   readonly cacheDtype: CacheFormat;
-  /** `--option KEY=VALUE` of the method: freqfold, selection, svd, tokens. */
+  /** `--option KEY=VALUE` of the method: freqfold, recalibrate, selection, svd, tokens. */
   readonly options: Readonly<Record<string, string>>;
 }
 

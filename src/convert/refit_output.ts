@@ -29,11 +29,22 @@ export const DEFAULT_RIDGE = 0.01;
  * @param oldWeight [hidden_size, n]
  * @throws WebMlaError `bad_tensor` for sums that are not finite, or without tokens
  */
-export function refitOutput(
+export function refitOutput(sums: OutputMoments, oldWeight: Matrix, ridge = DEFAULT_RIDGE): RefittedOutput {
+  const { left, right } = refitEquations(sums, oldWeight, ridge);
+  return refitted(solvePositive(left, right));
+}
+
+export interface RefittedOutput {
+  readonly weight: Matrix;
+  readonly bias: Float64Array<ArrayBuffer>;
+}
+
+/** The equations left X = right that refitOutput solves: columns of X, rows of [W b], do not depend on one another. */
+export function refitEquations(
   sums: OutputMoments,
   oldWeight: Matrix,
   ridge = DEFAULT_RIDGE,
-): { weight: Matrix; bias: Float64Array<ArrayBuffer> } {
+): { readonly left: Matrix; readonly right: Matrix } {
   const { inputs: n, hidden_size } = sums;
   if (oldWeight.rows !== hidden_size || oldWeight.cols !== n) {
     throw new WebMlaError(
@@ -48,10 +59,16 @@ export function refitOutput(
   const pull = (ridge * trace) / n;
   const left = matrixOf(n + 1, n + 1, (i, j) => entry(moments, i, j) + (i === j && i < n ? pull : 0));
   const right = matrixOf(
-    hidden_size,
     n + 1,
-    (i, j) => entry(cross, i, j) + (j < n ? pull * entry(oldWeight, i, j) : 0),
+    hidden_size,
+    (i, j) => entry(cross, j, i) + (i < n ? pull * entry(oldWeight, j, i) : 0),
   );
-  const solution = transpose(solvePositive(left, transpose(right)));
-  return { weight: columnsOf(solution, 0, n), bias: columnsOf(solution, n, n + 1).data };
+  return { left, right };
+}
+
+/** @param solution of refitEquations, [n + 1, hidden_size] */
+export function refitted(solution: Matrix): RefittedOutput {
+  const both = transpose(solution);
+  const n = solution.rows - 1;
+  return { weight: columnsOf(both, 0, n), bias: columnsOf(both, n, n + 1).data };
 }

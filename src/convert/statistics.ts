@@ -24,6 +24,11 @@ export interface LayerStatistics {
    * of group j: [groups, head_dim / 2, (re, im)].
    */
   readonly rotation: Float64Array;
+  /**
+   * As `plain`, of y = [k ; v] on the stream of the model in which TransMLA has taken the rope out of all layers (but for what it
+   * keeps), of which its low-rank step is made. Belongs to one rope width; not stored. Absent: `plain` stands in.
+   */
+  readonly ropeRemoved?: Moments;
 }
 
 export interface Moments {

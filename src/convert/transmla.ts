@@ -15,7 +15,8 @@ import type { LayerStatistics } from './statistics.ts';
 /**
  * TransMLA (arXiv 2502.07864, version 3 on): RoRoPE mixes KV heads by real PCA per frequency, FreqFold takes neighbouring
  * frequencies for one, and keys without their rope pairs and values, balanced, get one PCA. The damping of its two covariances
- * by a multiple of the identity is left out: eigenvectors do not see it.
+ * by a multiple of the identity is left out: eigenvectors do not see it. The PCA is made of what flows through the model whose
+ * layers have all lost their rope by then, where that was gathered (statistics.ropeRemoved).
  */
 export interface TransmlaOptions {
   readonly method: 'transmla';
@@ -63,7 +64,8 @@ export function convertTransmla(
   const second = matrixFrom(full, full, statistics.plain.second);
   const pairs = rotatedComponents(second.data, shape, qk_rope_head_dim / 2, fold);
   const rest = onKeys(contentTarget(pairs, shape, null), full);
-  const covariance = congruence(rest, second);
+  const flowing = statistics.ropeRemoved ?? statistics.plain;
+  const covariance = congruence(rest, matrixFrom(full, full, flowing.second));
   const balance = balancedScales(diagonal(covariance), shape.width);
   const { values, vectors } = topEigenpairs(scaleRows(balance, scaleColumns(covariance, balance)), rank);
   const down = multiplySparse(scaleColumns(vectors, balance), rest);

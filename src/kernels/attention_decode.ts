@@ -1,6 +1,6 @@
 import source from '../../shaders/attention_decode.wgsl?raw';
 import { defineKernel } from '../gpu/kernel.ts';
-import { u32 } from '../gpu/link.ts';
+import { bool, u32 } from '../gpu/link.ts';
 import {
   attentionBindings,
   attentionBytes,
@@ -8,17 +8,15 @@ import {
   refuseAttention,
 } from './attention_partial.ts';
 import type { AttentionDims } from './attention_partial.ts';
-import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STEP } from './parts.ts';
+import { APPEND, ATTENTION_ENDS, CACHE, DECODE_ROWS, NEW_ROW, NOTHING, ROTATE, STEP } from './parts.ts';
 import type { RowForm } from './parts.ts';
 
 /** How attention_decode shares its work out. */
 export interface DecodeTuning {
   /** Threads that share a row: a power of two, at most a subgroup. */
   readonly LANES: number;
-  /** Heads of a thread. */
+  /** Heads of a workgroup: of all its threads. */
   readonly HEADS: number;
-  /** Sets of HEADS heads in a workgroup, which read the same rows at about the same time. */
-  readonly BLOCKS: number;
   /** A power of two, at least 2. */
   readonly TEAMS: number;
 }
@@ -27,19 +25,49 @@ export type DecodeRow = Exclude<RowForm, 'recon'>;
 
 /** Quads of a row that a thread holds, of 4 rows at a time. */
 const MAX_ITEMS = 4;
-/** Registers for queries and sums. */
-const MAX_KEPT = 96;
+/** More take registers that other threads could load rows with; fewer read rows more often (docs/benchmarks.md). */
+const MAX_HEADS = 3;
 const THREADS = 128;
 /** A software adapter: every thread at a barrier costs a microsecond or two. */
 const SOFTWARE_THREADS = 8;
-const MAX_THREADS = 256;
 /** Of WebGPU's smallest device. */
 const MAX_BYTES = 16384;
 
-/** Items (every LANES-th quad) of the staged row that a view of it lies in. */
-function itemsOf(offset: number, dim: number, lanes: number): { first: number; count: number } {
+interface Items {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Items (every LANES-th quad) of the row that a view of it lies in. */
+function itemsOf(offset: number, dim: number, lanes: number): Items {
   const first = Math.floor(offset / 4 / lanes);
-  return { first, count: Math.ceil((offset + dim) / 4 / lanes) - first };
+  return { first, count: dim === 0 ? 0 : Math.ceil((offset + dim) / 4 / lanes) - first };
+}
+
+/** Views of the row: what queries meet as it lies there, what they meet rotated, and what is summed. */
+function viewsOf(
+  dims: AttentionDims,
+  row: RowForm,
+  lanes: number,
+): Record<'key' | 'turned' | 'value', Items> {
+  const { qk_offset, qk_dim, rope_dim, key_rope_offset, row_dim } = dims;
+  const turns = row !== 'plain';
+  const key = row === 'reuse' ? row_dim - qk_offset : row === 'rotate' && rope_dim === qk_dim ? 0 : qk_dim;
+  return {
+    key: itemsOf(qk_offset, key, lanes),
+    turned: itemsOf(key_rope_offset, turns ? rope_dim : 0, lanes),
+    value: itemsOf(dims.v_offset, dims.v_dim, lanes),
+  };
+}
+
+/** Where a lane finds what its rope quads turn with; SOME_LANE: it reads that once more from the cache. */
+const PARTNER = { SAME_LANE: 0, SAME_ITEM: 1, SOME_LANE: 2 } as const;
+
+function partnerOf({ rope_dim, key_rope_offset }: AttentionDims, lanes: number): keyof typeof PARTNER {
+  const half = rope_dim / 8;
+  const start = (key_rope_offset / 4) % lanes;
+  if (start === 0 && half % lanes === 0) return 'SAME_LANE';
+  return start + 2 * half <= lanes ? 'SAME_ITEM' : 'SOME_LANE';
 }
 
 /**
@@ -48,40 +76,31 @@ function itemsOf(offset: number, dim: number, lanes: number): { first: number; c
  *  - a thread must be able to hold its share of four rows, and of some heads' queries and sums
  */
 export function decodeTuning(dims: AttentionDims, row: RowForm): DecodeTuning | null {
-  const { adapter, heads_per_group, staged_dim } = dims;
+  const { adapter, heads_per_group, row_dim } = dims;
   if (row === 'recon' || dims.max_tokens !== 1 || adapter.subgroupSize < 4) return null;
-  const quads = staged_dim / 4;
-  let LANES = Math.min(8, adapter.subgroupSize);
-  while (LANES * 2 <= Math.min(32, adapter.subgroupSize) && quads > LANES * MAX_ITEMS) LANES *= 2;
+  const most_lanes = Math.min(32, adapter.subgroupSize);
+  const quads = row_dim / 4;
+  const turns = row !== 'plain' && dims.rope_dim > 0;
+  let LANES = Math.min(8, most_lanes);
+  const grows = (): boolean => quads > LANES * MAX_ITEMS || (turns && partnerOf(dims, LANES) === 'SOME_LANE');
+  while (LANES * 2 <= most_lanes && grows()) LANES *= 2;
   if (quads > LANES * 2 * MAX_ITEMS) return null;
-  const items =
-    itemsOf(dims.qk_offset, dims.qk_dim, LANES).count + itemsOf(dims.v_offset, dims.v_dim, LANES).count;
-  const most = Math.max(1, Math.floor(MAX_KEPT / (4 * items)));
-  const sets = Math.ceil(heads_per_group / most);
-  const HEADS = Math.ceil(heads_per_group / sets);
-  const BLOCKS = Math.min(sets, Math.floor(MAX_THREADS / (2 * LANES)));
-  const wanted = (adapter.software ? SOFTWARE_THREADS : THREADS) / (LANES * BLOCKS);
-  let TEAMS = Math.max(2, 2 ** Math.floor(Math.log2(wanted)));
-  while (TEAMS > 2 && sharedBytes(dims, { LANES, HEADS, BLOCKS, TEAMS }) > MAX_BYTES) TEAMS /= 2;
-  const tuning = { LANES, HEADS, BLOCKS, TEAMS };
+  const HEADS = Math.ceil(heads_per_group / Math.ceil(heads_per_group / MAX_HEADS));
+  let TEAMS = Math.max(2, (adapter.software ? SOFTWARE_THREADS : THREADS) / LANES);
+  while (TEAMS > 2 && sharedBytes(dims, { LANES, HEADS, TEAMS }) > MAX_BYTES) TEAMS /= 2;
+  const tuning = { LANES, HEADS, TEAMS };
   return sharedBytes(dims, tuning) > MAX_BYTES ? null : tuning;
 }
 
-/** Workgroup memory, in which the teams' sums come together; and the step's own row. */
-function sharedBytes(dims: AttentionDims, { LANES, HEADS, BLOCKS, TEAMS }: DecodeTuning): number {
+/** Workgroup memory, in which the teams' sums come together; the queries, the step's own row and an exact one. */
+function sharedBytes(dims: AttentionDims, { LANES, HEADS, TEAMS }: DecodeTuning): number {
   const { count } = itemsOf(dims.v_offset, dims.v_dim, LANES);
-  return BLOCKS * HEADS * (TEAMS * 8 + (TEAMS / 2) * LANES * count * 16) + dims.staged_dim * 4;
+  const sums = TEAMS * 8 + (TEAMS / 2) * LANES * count * 16;
+  return HEADS * (sums + dims.qk_dim * 4) + 2 * dims.row_dim * 4;
 }
 
 export interface AttentionDecodeDims extends AttentionDims {
   readonly tuning: DecodeTuning;
-}
-
-/** Items with quads that are rotated when they are read. */
-function turnedItems(dims: AttentionDecodeDims, row: DecodeRow): { first: number; count: number } {
-  if (row === 'plain' || dims.rope_dim === 0) return { first: 0, count: 0 };
-  const offset = row === 'reuse' ? dims.row_dim : dims.key_rope_offset;
-  return itemsOf(offset, dims.rope_dim, dims.tuning.LANES);
 }
 
 /** Attention of one token over the cache, on devices with subgroups: rows go from the cache to registers. */
@@ -89,31 +108,36 @@ export const attention_decode = defineKernel({
   name: 'attention_decode',
   source,
   feature: 'subgroups',
-  includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW],
-  parts: { cache: CACHE, row: { plain: ROW.plain, rotate: ROW.rotate, reuse: ROW.reuse }, append: APPEND },
+  includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW, DECODE_ROWS],
+  // How a row is staged is constants here: TURNS_KEY, SHIFTED and what is turned.
+  parts: { cache: CACHE, row: { plain: NOTHING, rotate: NOTHING, reuse: NOTHING }, append: APPEND },
   constants: (dims: AttentionDecodeDims, parts) => {
-    const { LANES, HEADS, BLOCKS, TEAMS } = dims.tuning;
-    const k = itemsOf(dims.qk_offset, dims.qk_dim, LANES);
-    const v = itemsOf(dims.v_offset, dims.v_dim, LANES);
-    const turned = turnedItems(dims, parts.row);
+    const { LANES, HEADS, TEAMS } = dims.tuning;
+    const { key, turned, value } = viewsOf(dims, parts.row, LANES);
+    const { SAME_LANE, SAME_ITEM } = PARTNER;
     return {
       ...attentionConstants(dims, parts),
       LANES: u32(LANES),
       HEADS: u32(HEADS),
-      BLOCKS: u32(BLOCKS),
       TEAMS: u32(TEAMS),
-      ITEMS: u32(Math.ceil(dims.staged_dim / 4 / LANES)),
-      K_FIRST: u32(k.first),
-      K_ITEMS: u32(k.count),
-      V_FIRST: u32(v.first),
-      V_ITEMS: u32(v.count),
+      ITEMS: u32(Math.ceil(dims.row_dim / 4 / LANES)),
+      K_FIRST: u32(key.first),
+      K_ITEMS: u32(key.count),
+      K_END: u32(Math.min(dims.qk_offset + dims.qk_dim, dims.row_dim) / 4),
+      V_FIRST: u32(value.first),
+      V_ITEMS: u32(value.count),
       TURN_FIRST: u32(turned.first),
       TURN_ITEMS: u32(turned.count),
+      TURNS_KEY: bool(parts.row === 'rotate'),
+      SHIFTED: bool(parts.row === 'reuse'),
+      PARTNER: u32(PARTNER[partnerOf(dims, LANES)]),
+      SAME_LANE: u32(SAME_LANE),
+      SAME_ITEM: u32(SAME_ITEM),
     };
   },
   bindings: (dims: AttentionDecodeDims, parts) => attentionBindings(dims, parts),
   grid: ({ groups, heads_per_group, tuning }) => {
-    const sets = Math.ceil(heads_per_group / (tuning.HEADS * tuning.BLOCKS));
+    const sets = Math.ceil(heads_per_group / tuning.HEADS);
     return (step) => [step.num_splits, groups, sets];
   },
   refuse: (dims, parts) =>

@@ -1,4 +1,5 @@
 import { adam_step } from './adam_step.ts';
+import { add_slices } from './add_slices.ts';
 import { argmax_final } from './argmax_final.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_decode } from './attention_decode.ts';
@@ -34,6 +35,7 @@ import { stream_read } from './stream_read.ts';
 /** All kernels. The tables of CPU twins and of cases are mapped types over it: forgetting one is a type error. */
 export const KERNELS = {
   adam_step,
+  add_slices,
   argmax_final,
   attention_combine,
   attention_decode,

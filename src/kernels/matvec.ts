@@ -4,6 +4,7 @@ import { f32, u32 } from '../gpu/link.ts';
 import { groupsOf } from '../core/packed.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
 import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
+import type { AttentionAdapter } from './attention_tuning.ts';
 import type { LinearDims } from './linear.ts';
 import {
   GROUP_STRUCT,
@@ -13,6 +14,7 @@ import {
   ROWS as ROWS_PART,
   STEP,
   WEIGHT,
+  X,
 } from './parts.ts';
 
 export interface MatvecDims extends LinearDims {
@@ -28,29 +30,55 @@ export interface MatvecTuning {
   readonly LANES: number;
   /** Rows of a thread: the part `rows`. */
   readonly ROWS: 2 | 4;
+  /** Threads that a subgroup has at least; 0: none is used. */
+  readonly SUBGROUP: number;
+  /** Whether x is read through workgroup memory, which takes subgroups. */
+  readonly staged: boolean;
 }
 
 /** With the part lanes=alone: software adapters pay dearly for every thread that meets a barrier. */
-const SOFTWARE: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1, ROWS: 4 };
+const SOFTWARE: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1, ROWS: 4, SUBGROUP: 0, staged: false };
+
+/** So many groups of x are staged at most: 14 kB of the 16 that every device has. */
+const STAGED_GROUPS = 96;
+/** So many rows fill a GPU with few threads each. */
+const MANY_ROWS = 32_768;
 
 /**
- * How a matrix is best shared out, and the parts that belong to it. Measured on an H200 (docs/benchmarks.md): what counts is
- * that enough threads have loads in flight, so small matrices get many lanes.
+ * How a matrix is best shared out. Measured on an H200 (docs/benchmarks.md): what counts is that x is read in whole cache
+ * lines and that enough threads have loads in flight, so small matrices get many lanes.
  */
 export function matvecTuning(
   { in_dim, out_dim }: Pick<LinearDims, 'in_dim' | 'out_dim'>,
-  software: boolean,
-): { tuning: MatvecTuning; parts: { lanes: 'shared' | 'alone'; rows: '2' | '4' } } {
-  if (software) return { tuning: SOFTWARE, parts: { lanes: 'alone', rows: '4' } };
+  { software, subgroupSize }: Pick<AttentionAdapter, 'software' | 'subgroupSize'>,
+): MatvecTuning {
+  if (software) return SOFTWARE;
   const groups = groupsOf(in_dim);
-  // So many rows fill a GPU with few threads each.
-  const lanes = out_dim >= 32_768 ? 4 : groups >= 96 ? 128 : 32;
-  const LANES = Math.min(lanes, 2 ** Math.ceil(Math.log2(groups)));
+  const many = out_dim >= MANY_ROWS;
+  const most = 2 ** Math.ceil(Math.log2(groups));
+  if (subgroupSize >= 4) {
+    const SUBGROUP = Math.min(32, subgroupSize);
+    if (groups > STAGED_GROUPS)
+      return { WORKGROUP_SIZE: 128, LANES: 128, ROWS: out_dim < 2048 ? 2 : 4, SUBGROUP, staged: false };
+    const LANES = Math.min(many ? 8 : 32, most);
+    return { WORKGROUP_SIZE: 256, LANES, ROWS: many ? 4 : 2, SUBGROUP, staged: true };
+  }
+  const LANES = Math.min(many ? 4 : groups >= STAGED_GROUPS ? 128 : 32, most);
   const ROWS = out_dim < 2048 ? 2 : 4;
   const WORKGROUP_SIZE = LANES === 128 ? 256 : LANES === 32 && out_dim < 8192 ? 32 : 128;
+  return { WORKGROUP_SIZE, LANES, ROWS, SUBGROUP: 0, staged: false };
+}
+
+/** The parts that belong to a tuning. */
+export function tunedParts({ LANES, ROWS, SUBGROUP, staged }: MatvecTuning): {
+  readonly x: keyof typeof X;
+  readonly lanes: keyof typeof LANES_PART;
+  readonly rows: keyof typeof ROWS_PART;
+} {
   return {
-    tuning: { WORKGROUP_SIZE, LANES, ROWS },
-    parts: { lanes: 'shared', rows: ROWS === 2 ? '2' : '4' },
+    x: staged ? 'staged' : 'direct',
+    lanes: SUBGROUP > 0 ? 'subgroup' : LANES === 1 ? 'alone' : 'shared',
+    rows: ROWS === 2 ? '2' : '4',
   };
 }
 
@@ -64,14 +92,15 @@ export const matvec = defineKernel({
   name: 'matvec',
   source,
   includes: [STEP, GROUP_STRUCT],
-  parts: { weight: WEIGHT, input: INPUT, output: MATVEC_OUTPUT, lanes: LANES_PART, rows: ROWS_PART },
+  parts: { weight: WEIGHT, input: INPUT, output: MATVEC_OUTPUT, x: X, lanes: LANES_PART, rows: ROWS_PART },
   constants: (dims: MatvecDims) => {
-    const { WORKGROUP_SIZE, LANES } = dims.tuning;
+    const { WORKGROUP_SIZE, LANES, SUBGROUP } = dims.tuning;
     return {
       ...linearConstants(dims),
       rms_norm_eps: f32(dims.rms_norm_eps),
       WORKGROUP_SIZE: u32(WORKGROUP_SIZE),
       LANES: u32(LANES),
+      SUBGROUP: u32(SUBGROUP),
       best_offset: u32(dims.best_offset),
     };
   },

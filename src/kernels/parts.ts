@@ -11,6 +11,7 @@ import inputPlain from '../../shaders/parts/input_plain.wgsl?raw';
 import inputRmsNorm from '../../shaders/parts/input_rms_norm.wgsl?raw';
 import lanesAlone from '../../shaders/parts/lanes_alone.wgsl?raw';
 import lanesShared from '../../shaders/parts/lanes_shared.wgsl?raw';
+import lanesSubgroup from '../../shaders/parts/lanes_subgroup.wgsl?raw';
 import joinSplits from '../../shaders/parts/join_splits.wgsl?raw';
 import newRow from '../../shaders/parts/new_row.wgsl?raw';
 import outputBest from '../../shaders/parts/output_best.wgsl?raw';
@@ -48,6 +49,9 @@ import type { CacheFormat } from '../core/cache_rows.ts';
 import { GROUP, GROUP_BYTES, GROUP_SCALES, groupsOf } from '../core/packed.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { SourceFile } from '../gpu/link.ts';
+import xDirect from '../../shaders/parts/x_direct.wgsl?raw';
+import xStaged from '../../shaders/parts/x_staged.wgsl?raw';
+import decodeRows from '../../shaders/parts/decode_rows.wgsl?raw';
 
 /** The files under shaders/parts, by the hole that they fill. */
 
@@ -79,7 +83,7 @@ export function isPacked(format: WeightFormat): format is PackedFormat {
   return format in PACKED;
 }
 
-/** load_row4, store_block and stored_quad */
+/** load_row4, packed_row4, exact_quad, store_block and stored_quad */
 export const CACHE = {
   f32: part('cache_f32', cacheF32),
   f16: part('cache_f16', cacheF16),
@@ -100,17 +104,24 @@ export const ROW = {
 } as const;
 export type RowForm = keyof typeof ROW;
 
+/** For a slot of which only the name matters. */
+export const NOTHING = part('nothing', '');
+
 /** own_rows and append_row: whether attention stores the step's row on the way */
 export const APPEND = { none: part('append_none', appendNone), row: part('append_row', appendRow) } as const;
 
-/** weigh_input and input_scale */
+/** weigh_quad and input_scale */
 export const INPUT = {
   plain: part('input_plain', inputPlain),
   rms_norm: part('input_rms_norm', inputRmsNorm),
 } as const;
 
+/** stage_input, input_group and all_squares */
+export const X = { direct: part('x_direct', xDirect), staged: part('x_staged', xStaged) } as const;
+
 /** add_lanes */
 export const LANES = {
+  subgroup: part('lanes_subgroup', lanesSubgroup),
   shared: part('lanes_shared', lanesShared),
   alone: part('lanes_alone', lanesAlone),
 } as const;
@@ -127,7 +138,7 @@ export const OUTPUT = {
 /** Of matvec alone. */
 export const MATVEC_OUTPUT = { ...OUTPUT, best: part('output_best', outputBest) } as const;
 
-/** add_turn of batched_matmul */
+/** add_product of batched_matmul */
 export const TILE = {
   shared: part('tile_shared', tileShared),
   alone: part('tile_alone', tileAlone),
@@ -143,6 +154,8 @@ export const WRITE_ROWS = part('write_rows', writeRows);
 export const GROUP_STRUCT = part('group', group);
 export const STEP = part('step', step);
 export const SAMPLING = part('sampling', sampling);
+/** Rows and shuffles of attention_decode */
+export const DECODE_ROWS = part('decode_rows', decodeRows);
 /** join_splits of attention_combine and attention_unembed */
 export const JOIN_SPLITS = part('join_splits', joinSplits);
 /** row_quad and store_row_block: a row before it is stored */

@@ -1,11 +1,13 @@
 import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
+import { DEFAULT_ADAPTER } from '../kernels/attention_tuning.ts';
+import type { AttentionAdapter } from '../kernels/attention_tuning.ts';
 import { head_matmul } from '../kernels/head_matmul.ts';
 import type { LinearDims } from '../kernels/linear.ts';
 import { matmul } from '../kernels/matmul.ts';
 import { int8Tiled, matmul_int8 } from '../kernels/matmul_int8.ts';
 import { matmul_narrow } from '../kernels/matmul_narrow.ts';
 import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
-import { matvec, matvecGroups, matvecTuning } from '../kernels/matvec.ts';
+import { matvec, matvecGroups, matvecTuning, tunedParts } from '../kernels/matvec.ts';
 import { isPacked, stride } from '../kernels/parts.ts';
 import type { MATVEC_OUTPUT, OUTPUT, PackedFormat } from '../kernels/parts.ts';
 import { quantise_rows } from '../kernels/quantise_rows.ts';
@@ -34,7 +36,7 @@ export class LinearBuilder {
   readonly #pipelines: Pipelines;
   readonly #eps: number;
   readonly #state: PlanState;
-  readonly #software: boolean;
+  readonly #adapter: AttentionAdapter;
   /** Steps of several tokens have few. */
   readonly #narrow: boolean;
   /** [tokens, hidden_size]: where a norm goes that cannot ride on its matrix. */
@@ -48,7 +50,7 @@ export class LinearBuilder {
     pipelines: Pipelines,
     rms_norm_eps: number,
     state: PlanState,
-    software: boolean,
+    adapter: AttentionAdapter,
     normed: GPUBuffer,
     unused: GPUBuffer,
     narrow: boolean,
@@ -59,7 +61,7 @@ export class LinearBuilder {
     this.#pipelines = pipelines;
     this.#eps = rms_norm_eps;
     this.#state = state;
-    this.#software = software;
+    this.#adapter = adapter;
     this.#normed = normed;
     this.#unused = unused;
   }
@@ -94,11 +96,11 @@ export class LinearBuilder {
     const input = norm ? 'rms_norm' : 'plain';
     let best_offset = 0;
     return pieceDims(linear, out_stride, 1).map(({ dims, format, weight, scales }) => {
-      const { tuning, parts } = matvecTuning(dims, this.#software);
+      const tuning = matvecTuning(dims, this.#adapter);
       const dispatch = this.#pipelines.dispatch(
         matvec,
         { ...dims, rms_norm_eps, tuning, best_offset },
-        { weight: format, input, output, ...parts },
+        { weight: format, input, output, ...tunedParts(tuning) },
         { weight, scales, x, norm_weight, bias, out, best, step },
         label,
       );
@@ -119,7 +121,7 @@ export class LinearBuilder {
     const products = pieceDims(linear, out_stride, tokens).map(({ dims, format, weight, scales }) => {
       const parts = { weight: format, output };
       const bindings = { weight, scales, x: input, bias, out, step };
-      if (this.#software) return this.#pipelines.dispatch(matmul, dims, parts, bindings, label);
+      if (this.#adapter.software) return this.#pipelines.dispatch(matmul, dims, parts, bindings, label);
       if (!this.#narrow)
         return this.#pipelines.dispatch(
           matmul_tiled,
@@ -128,8 +130,8 @@ export class LinearBuilder {
           bindings,
           label,
         );
-      const { tuning, parts: tuned } = matvecTuning(dims, false);
-      const { rows } = tuned;
+      const tuning = matvecTuning(dims, DEFAULT_ADAPTER);
+      const { rows } = tunedParts(tuning);
       return this.#pipelines.dispatch(
         matmul_narrow,
         { ...dims, tuning },
@@ -218,9 +220,9 @@ function pieceDims(
 }
 
 /** Workgroups of a matrix in decode: entries of state.best. */
-export function vectorGroups(linear: DeviceLinear, software: boolean): number {
+export function vectorGroups(linear: DeviceLinear, adapter: AttentionAdapter): number {
   return pieceDims(linear, 0, 1).reduce(
-    (sum, { dims }) => sum + matvecGroups({ ...dims, ...matvecTuning(dims, software) }),
+    (sum, { dims }) => sum + matvecGroups({ ...dims, tuning: matvecTuning(dims, adapter) }),
     0,
   );
 }

@@ -94,7 +94,7 @@ export function buildPlan(
     layouts.reduce((most, l) => Math.max(most, of(l)), 4);
   const rows = (label: string, width: number): GPUBuffer => buffers.storage(label, chunk * width * 4);
 
-  const slices = vectorGroups(ends.lm_head, adapter.software);
+  const slices = vectorGroups(ends.lm_head, adapter);
   const state: PlanState = {
     step: buffers.uniform('step', STEP_BYTES),
     sampling: buffers.uniform('sampling', SAMPLING_BYTES),
@@ -147,7 +147,7 @@ export function buildPlan(
       state,
       cacheFormat,
       context,
-      adapter.software,
+      adapter,
       options.tuning,
       narrow,
     );

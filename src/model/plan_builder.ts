@@ -1,6 +1,7 @@
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { Dispatch, Pipelines } from '../gpu/pipelines.ts';
+import type { AttentionAdapter } from '../kernels/attention_tuning.ts';
 import { attention_combine } from '../kernels/attention_combine.ts';
 import { attention_unembed } from '../kernels/attention_unembed.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
@@ -60,7 +61,7 @@ export class PlanBuilder {
     state: PlanState,
     cacheFormat: CacheFormat,
     context: number,
-    software: boolean,
+    adapter: AttentionAdapter,
     tuning: Tuning = TUNING,
     narrow = false,
   ) {
@@ -77,7 +78,7 @@ export class PlanBuilder {
       pipelines,
       config.rms_norm_eps,
       state,
-      software,
+      adapter,
       activations.normed,
       this.#unused,
       narrow,

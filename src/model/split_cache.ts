@@ -5,8 +5,12 @@ import type { AttentionLayout } from './attention.ts';
 
 /** num_splits * num_tokens at most, where attention is split: bounds the buffer of partial sums. */
 export const MAX_PARTIALS = 256;
-/** Workgroups that keep a large GPU's memory busy: each has about 8 kB of rows on their way. */
-const TARGET_WORKGROUPS = 384;
+/**
+ * Workgroups that keep a large GPU busy: of attention_partial, and of attention_decode, of which an H200 runs about 264 at a
+ * time where a thread has three heads, and twice as many where it has fewer. One more than that, and all take twice as long.
+ */
+const TARGET_WORKGROUPS = { partial: 384, decode: 256, lean: 512 } as const;
+const MANY_HEADS = 3;
 /** Below that, joining splits costs more than they save. */
 const MIN_ROWS = 256;
 /** Rows that make a split worth its partial sums. */
@@ -27,22 +31,26 @@ export function cacheSplitter(
   const shapes = layers.map(({ attend, row }) => {
     const one = { ...attend, max_tokens: 1 };
     const tuning = decodeTuning(one, row);
+    const { partial, decode, lean } = TARGET_WORKGROUPS;
     return {
       groups: attend.groups,
       heads: attend.heads_per_group,
-      decode: tuning ? tuning.HEADS * tuning.BLOCKS : attentionRows(one),
-      prefill: attentionRows(attend),
+      decode: {
+        pairs: tuning?.HEADS ?? attentionRows(one),
+        target: !tuning ? partial : tuning.HEADS < MANY_HEADS ? lean : decode,
+      },
+      prefill: { pairs: attentionRows(attend), target: partial },
     };
   });
   return (position, num_tokens) => {
     const rows = position + num_tokens;
-    const blocks = shapes.reduce((fewest, { groups, heads, decode, prefill }) => {
-      const pairs = num_tokens === 1 ? decode : prefill;
-      return Math.min(fewest, groups * Math.ceil((num_tokens * heads) / pairs));
-    }, TARGET_WORKGROUPS);
+    const most = shapes.reduce((splits, { groups, heads, decode, prefill }) => {
+      const { pairs, target } = num_tokens === 1 ? decode : prefill;
+      return Math.max(splits, Math.ceil(target / (groups * Math.ceil((num_tokens * heads) / pairs))));
+    }, 1);
     const wanted = Math.min(
       rows < MIN_ROWS ? 1 : Math.floor(rows / MIN_SPLIT),
-      Math.ceil(TARGET_WORKGROUPS / blocks),
+      most,
       Math.floor(MAX_PARTIALS / num_tokens),
     );
     const split_len = Math.ceil(rows / Math.max(1, wanted) / LEN_STEP) * LEN_STEP;

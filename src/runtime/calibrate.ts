@@ -28,15 +28,16 @@ export interface CalibrationProgress {
 export interface CalibrateOptions {
   readonly onProgress?: (progress: CalibrationProgress) => void;
   readonly signal?: AbortSignal | undefined;
-  /** GPU memory that residual streams may take; more rows go through the model in several batches. Default 256 MB. */
+  /** GPU memory that residual streams may take; more rows go through the model in several batches. Default 320 MB. */
   readonly streamBytes?: number;
   /** Of the same device: what an earlier run compiled is not compiled again. */
   readonly pipelines?: Pipelines;
 }
 
-const STREAM_BYTES = 256e6;
+/** 128 rows of 1,024 tokens of a hidden size of 576: with what else there is, less than 500 MB. */
+export const STREAM_BYTES = 320e6;
 /** Tokens between two readings of a layer's sums: slices of f32 sums are some thousand tokens long at most. */
-const FLUSH_TOKENS = 16_384;
+export const FLUSH_TOKENS = 16_384;
 
 /**
  * Statistics of every layer of a GQA model over rows of tokens, each a sequence of its own. One layer's weights are on the
@@ -57,16 +58,22 @@ export async function calibrate(
   const totals: LayerTotals[] = [];
   const total = rows.length * config.num_hidden_layers;
   let loaded = 0;
+  let last: Promise<void> = Promise.resolve();
   onProgress?.({ loaded, total });
   try {
     for (const batch of batchesOf(rows, Math.floor(streamBytes / LayerStream.rowBytes(config, longest)))) {
       const residuals = await embedRows(stream, source, batch);
-      for (let i = 0; i < config.num_hidden_layers; i++) {
+      for await (const [i, layer] of layersOf(source, config.num_hidden_layers)) {
         throwIfAborted(signal);
-        totals[i] = await sumLayer(stream, i, await source.layer(i), residuals, totals[i], signal, () =>
+        const reading = await sumLayer(stream, i, layer, residuals, totals[i], signal, () =>
           onProgress?.({ loaded: ++loaded, total }),
         );
+        totals[i] = reading.totals;
+        // The GPU goes on with the next layer meanwhile, but no further.
+        await last;
+        last = reading.done;
       }
+      await last;
       stream.release(residuals);
     }
     return totals.map((one) => statisticsOf(config, one));
@@ -78,7 +85,7 @@ export async function calibrate(
 }
 
 /** Batches of like size, none with more than `most` rows (but at least one). */
-function batchesOf<T>(rows: readonly T[], most: number): T[][] {
+export function batchesOf<T>(rows: readonly T[], most: number): T[][] {
   const count = Math.ceil(rows.length / Math.max(1, most));
   const size = Math.ceil(rows.length / count);
   return Array.from({ length: count }, (_, i) => rows.slice(i * size, (i + 1) * size)).filter(
@@ -124,7 +131,31 @@ export async function withLayer<T>(
   }
 }
 
-/** Takes rows through a layer and adds what it shows to `before`. */
+/** Layers in order, each being read while the one before is worked on. */
+async function* layersOf(
+  source: LayerSource,
+  count: number,
+): AsyncGenerator<[index: number, layer: DecoderLayer<GqaAttention>], void> {
+  const read = async (index: number): Promise<DecoderLayer<GqaAttention>> => source.layer(index);
+  let next = read(0);
+  for (let i = 0; i < count; i++) {
+    const layer = await next;
+    if (i + 1 < count) {
+      next = read(i + 1);
+      // It may fail before its turn comes, when it is reported.
+      next.catch(() => undefined);
+    }
+    yield [i, layer];
+  }
+}
+
+interface LayerReading {
+  readonly totals: LayerTotals;
+  /** When the last sums have been read and added. */
+  readonly done: Promise<void>;
+}
+
+/** Takes rows through a layer and adds what it shows to `before`. Sums are read while the GPU goes on. */
 async function sumLayer(
   stream: LayerStream,
   index: number,
@@ -133,7 +164,7 @@ async function sumLayer(
   before: LayerTotals | undefined,
   signal: AbortSignal | undefined,
   onRow: () => void,
-): Promise<LayerTotals> {
+): Promise<LayerReading> {
   return withLayer(stream, index, layer, async (weights) => {
     const prepared = await stream.prepare(index, weights);
     let sums: LayerSums | undefined;
@@ -147,6 +178,7 @@ async function sumLayer(
       const totals = before ?? summing.zeros();
       const dispatches = [...prepared.attend, ...summing.dispatches, ...prepared.mix];
       let waiting = 0;
+      let done: Promise<void> = Promise.resolve();
       for (const row of rows) {
         throwIfAborted(signal);
         const passage = [{ layer: prepared, row }];
@@ -155,11 +187,14 @@ async function sumLayer(
         await stream.pace();
         onRow();
         if (waiting >= FLUSH_TOKENS || row === rows.at(-1)) {
-          await summing.flush(`statistics of layer ${index}`, totals, waiting);
+          await done;
+          done = summing.flush(`statistics of layer ${index}`, totals, waiting);
+          // Waited for later: until then nobody hears of it.
+          done.catch(() => undefined);
           waiting = 0;
         }
       }
-      return totals;
+      return { totals, done };
     } finally {
       sums?.destroy();
       prepared.destroy();

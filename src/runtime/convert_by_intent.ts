@@ -10,6 +10,7 @@ import { betterRival, winnerOf } from '../convert/verdict.ts';
 import { WebMlaError } from '../core/errors.ts';
 import { parameterCount } from '../formats/checkpoint.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
+import { gpuMemory } from '../gpu/buffers.ts';
 import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { architectureOf } from '../model/architecture.ts';
@@ -94,6 +95,7 @@ export async function convertByIntent(
     const rows = rest.slice(0, calibration.calibratedRows);
     const reader = new WeightReader(checkpoint, architectureOf(config), options.weights, signal);
     const started = performance.now();
+    gpuMemory.peak = gpuMemory.bytes;
     const known = calibration.statistics ?? (await options.kept?.find(rows)) ?? null;
     const statistics =
       known ??
@@ -103,6 +105,7 @@ export async function convertByIntent(
       }));
     if (!known) await options.kept?.keep(rows, statistics);
     const calibrateMs = performance.now() - started;
+    const calibrateBytes = gpuMemory.peak;
 
     let loaded = 0;
     const total = 1 + RIVALS.length + (goal.kind === 'fixed' ? 0 : most);
@@ -159,6 +162,7 @@ export async function convertByIntent(
       ...model,
       decoder: null,
       timings: { ...model.timings, calibrateMs: known ? 0 : calibrateMs },
+      gpuBytes: { ...model.gpuBytes, calibrate: calibrateBytes },
       report: {
         kvBudget: intent.kvBudget ?? null,
         maxLoss: intent.maxLoss ?? null,

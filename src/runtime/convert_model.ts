@@ -16,6 +16,7 @@ import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
+import { gpuMemory } from '../gpu/buffers.ts';
 import { openGpu } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
@@ -23,6 +24,7 @@ import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
 import type { DecoderSource } from './decoder_source.ts';
+import { withRopeRemoved } from './rope_removed.ts';
 import { deepseekFiles, latentFiles } from './latent_files.ts';
 import type { LayerThreads } from './layer_pool.ts';
 import type { ModelFolder } from './latent_files.ts';
@@ -92,9 +94,21 @@ export interface ConvertedModel {
   readonly files: ModelFolder;
   /** What the files hold, to be loaded at once; null unless it was asked for. */
   readonly decoder: DecoderSource | null;
-  /** algebraMs (of all threads together) and refineMs are parts of convertMs. */
-  readonly timings: Readonly<Record<'calibrateMs' | 'convertMs' | 'algebraMs' | 'refineMs', number>>;
+  readonly timings: ConvertTimings;
+  /** Most GPU memory that was in use at a time, residual streams and one layer's weights with it. */
+  readonly gpuBytes: Readonly<Record<'calibrate' | 'convert', number>>;
 }
+
+/**
+ * Parts of convertMs: recalibrateMs (transmla's second calibration), refineMs, refitMs (solveMs, its equations on the host, is a
+ * part of that), algebraMs (of all threads together, most of it beside the rest).
+ */
+export type ConvertTimings = Readonly<
+  Record<
+    'calibrateMs' | 'convertMs' | 'recalibrateMs' | 'algebraMs' | 'refineMs' | 'refitMs' | 'solveMs',
+    number
+  >
+>;
 
 /** Rows to refine on where there is no refit to say how many. */
 const REFINE_ROWS = 64;
@@ -130,8 +144,7 @@ async function convertOn(
   const layers: LatentLayer[] = [];
   const made: DecoderLayer<MlaAttention>[] = [];
   const reports: LayerReport[] = [];
-  let algebraMs = 0;
-  let refineMs = 0;
+  const parts = { recalibrateMs: 0, algebraMs: 0, refineMs: 0, refitMs: 0, solveMs: 0 };
   const add = (index: number, layer: DecoderLayer<MlaAttention>, report: LayerReport): void => {
     const { latent, kv_lora_rank, qk_rope_head_dim, qk_offset } = layer.self_attn;
     writer.layer(index, layer);
@@ -144,13 +157,15 @@ async function convertOn(
   };
   let statistics: readonly LayerStatistics[] | null = null;
   let calibrateMs = 0;
+  let calibrateBytes = 0;
+  gpuMemory.peak = gpuMemory.bytes;
   if (choice.method === 'exact') {
     for (let i = 0; i < config.num_hidden_layers; i++) {
       throwIfAborted(signal);
       const original = await reader.layer(i);
       const before = performance.now();
       const { attention, report } = convertExact(config, i, original.self_attn);
-      algebraMs += performance.now() - before;
+      parts.algebraMs += performance.now() - before;
       add(i, { ...original, self_attn: attention }, report);
     }
   } else {
@@ -160,7 +175,8 @@ async function convertOn(
     methodOptions(attentionShape(config), choice);
     const streamRows = refitRows === 0 && refineSteps > 0 ? REFINE_ROWS : refitRows;
     const known = given ?? (await options.kept?.find(rows)) ?? undefined;
-    const needsGpu = known === undefined || streamRows > 0;
+    const recalibrates = recalibratesFor(choice) && rows.length > 0;
+    const needsGpu = known === undefined || streamRows > 0 || recalibrates;
     const gpu = needsGpu ? await open() : null;
     const pipelines = gpu && new Pipelines(gpu.device);
     if (known) statistics = known;
@@ -173,6 +189,16 @@ async function convertOn(
       await options.kept?.keep(rows, statistics);
     }
     calibrateMs = performance.now() - started;
+    calibrateBytes = gpuMemory.peak;
+    gpuMemory.peak = gpuMemory.bytes;
+    const used =
+      statistics && gpu && pipelines && recalibrates
+        ? await withRopeRemoved(gpu, config, reader, statistics, choice, rows, pipelines, {
+            threads: options.threads,
+            signal,
+          })
+        : (statistics ?? []);
+    parts.recalibrateMs = performance.now() - started - calibrateMs;
     let refined = 0;
     const onRefineStep = (): void =>
       onProgress({
@@ -182,20 +208,19 @@ async function convertOn(
       });
     const converted =
       gpu && pipelines && streamRows > 0
-        ? convertAndRefit(
-            gpu,
-            config,
-            reader,
-            statistics ?? [],
-            choice,
-            rows.slice(0, streamRows),
-            pipelines,
-            { threads: options.threads, signal, refit: refitRows > 0, refineSteps, onRefineStep },
-          )
-        : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
-    for await (const { index, layer, report, algebraMs: ms, refineMs: took } of converted) {
-      algebraMs += ms;
-      refineMs += took;
+        ? convertAndRefit(gpu, config, reader, used, choice, rows.slice(0, streamRows), pipelines, {
+            threads: options.threads,
+            signal,
+            refit: refitRows > 0,
+            refineSteps,
+            onRefineStep,
+          })
+        : convertLayers(config, reader, used, choice, { threads: options.threads, signal });
+    for await (const { index, layer, report, ...took } of converted) {
+      parts.algebraMs += took.algebraMs;
+      parts.refineMs += took.refineMs;
+      parts.refitMs += took.refitMs;
+      parts.solveMs += took.solveMs;
       add(index, deepseek ? layer : rounded(layer, options.madeWeights ?? 'f16'), report);
     }
   }
@@ -213,8 +238,14 @@ async function convertOn(
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
     decoder: options.retain ? decoderOf(reader, made) : null,
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
-    timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, algebraMs, refineMs },
+    timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, ...parts },
+    gpuBytes: { calibrate: calibrateBytes, convert: gpuMemory.peak },
   };
+}
+
+/** Whether a method makes its low-rank step of a second calibration. */
+export function recalibratesFor({ method, options }: MethodChoice): boolean {
+  return method === 'transmla' && options['recalibrate'] !== 'off';
 }
 
 function checkSteps(steps: number): void {

@@ -4,10 +4,11 @@ import type { MethodChoice } from '../convert/budget.ts';
 import { attentionOf } from '../convert/convert_layer.ts';
 import type { LatentMaps } from '../convert/latent_maps.ts';
 import { linearOf, weightOf } from '../convert/linear_weights.ts';
-import { refitOutput } from '../convert/refit_output.ts';
+import { refitEquations, refitted } from '../convert/refit_output.ts';
 import type { LayerReport } from '../convert/report.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
 import { throwIfAborted } from '../core/errors.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { DecoderLayer, GqaAttention, MlaAttention } from '../core/layers.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -29,9 +30,19 @@ export interface ConvertedLayer {
   /** Time of the algebra, on whatever thread. */
   readonly algebraMs: number;
   readonly refineMs: number;
+  /** Time that the refit took, both models' passes over the rows with it; 0 without one. */
+  readonly refitMs: number;
+  /** Of that, o_proj's equations on the host. */
+  readonly solveMs: number;
 }
 
-interface LayerAhead {
+/** Heads of rows that are kept from the refit's sums to the layer's output: what is more than that is computed twice. */
+const HEADS_BYTES = 128e6;
+/** Threads that a refit's equations are shared out to. */
+const SOLVERS = 6;
+
+/** A layer as a method made it, before any refinement or refit. */
+export interface LayerAhead {
   readonly original: DecoderLayer<GqaAttention>;
   readonly maps: LatentMaps;
   readonly converted: ConvertedLayer;
@@ -63,6 +74,8 @@ export interface StreamOptions extends ThreadOptions {
   readonly refineSteps?: number;
   /** Called after every step of every layer. */
   readonly onRefineStep?: (() => void) | undefined;
+  /** Layers that were made before, of the same choice. Default: they are made here. */
+  readonly made?: Iterable<LayerAhead> | undefined;
 }
 
 /**
@@ -82,39 +95,60 @@ export async function* convertAndRefit(
   const { signal, refit = true } = options;
   const longest = rows.reduce((most, { length }) => Math.max(most, length), 0);
   const stream = new LayerStream(gpu, config, longest, pipelines);
+  // Of its own: that of the layers ahead ends with the last of them.
+  const pool = new LayerPool(options.threads ?? null, SOLVERS);
+  const stop = (): void => pool.end();
+  signal?.addEventListener('abort', stop);
   try {
     const before = await embedRows(stream, source, rows);
     const after = await embedRows(stream, source, rows);
-    const ahead = layersAhead(config, source, statistics, choice, options);
+    const ahead = options.made ?? layersAhead(config, source, statistics, choice, options);
+    const cacheFormat = refitCache(choice);
+    const heads = refit ? stream.keepHeads(after, HEADS_BYTES) : [];
     for await (const { original, maps, converted: made } of ahead) {
       const { index } = made;
+      const started = performance.now();
       const { refined, sums } = await withLayer(stream, index, original, async (weights) => {
         const prepared = await stream.prepare(index, weights);
         try {
           const streams = { layer: prepared, before, after };
           const better = await refine(stream, original, made, maps, streams, statistics, choice, options);
-          const gathered = refit ? await refitSums(stream, better, streams, signal) : null;
+          if (refit) {
+            const found = await refitSums(stream, better, streams, cacheFormat, heads, signal);
+            return { refined: better, sums: found };
+          }
           await stream.advance(prepared, before, signal);
-          return { refined: better, sums: gathered };
+          return { refined: better, sums: null };
         } finally {
           prepared.destroy();
         }
       });
-      const started = performance.now();
-      const layer = sums ? refitted(config, refined.layer, sums) : refined.layer;
-      const algebraMs = refined.algebraMs + performance.now() - started;
+      const summed = performance.now();
+      const layer = sums ? await withRefit(pool, config, refined.layer, sums) : refined.layer;
+      const solveMs = performance.now() - summed;
       await withLayer(stream, index, layer, async (weights) => {
-        const prepared = await stream.prepare(index, weights);
-        await stream.advance(prepared, after, signal);
+        const prepared = await stream.prepare(index, weights, cacheFormat);
+        await stream.advance(prepared, after, signal, sums ? heads : []);
         prepared.destroy();
       });
-      yield { ...refined, layer, algebraMs };
+      const refitMs = performance.now() - started - refined.refineMs;
+      yield { ...refined, layer, refitMs, solveMs };
     }
   } catch (error) {
     throw gpu.failure() ?? error;
   } finally {
+    signal?.removeEventListener('abort', stop);
+    pool.end();
     stream.destroy();
   }
+}
+
+/**
+ * What converted layers read on the stream: a quantised cache as it will be, so that o_proj is fitted to what rounding leaves, of
+ * this layer and those before (`refitCache=f32`: not).
+ */
+function refitCache({ cacheDtype, options }: MethodChoice): CacheFormat {
+  return isQuantised(cacheDtype) && options['refitCache'] !== 'f32' ? cacheDtype : 'f32';
 }
 
 /** The original layer and the rows of both streams that come to it. */
@@ -159,21 +193,23 @@ async function refine(
   };
 }
 
-/** What the refit must know of a converted layer. */
+/** What the refit must know of a converted layer; takes the original's rows to the next one. */
 async function refitSums(
   stream: LayerStream,
   { index, layer }: ConvertedLayer,
   { layer: original, before, after }: Streams,
+  cacheFormat: CacheFormat,
+  heads: readonly GPUBuffer[],
   signal: AbortSignal | undefined,
 ): Promise<RefitSums> {
   return withLayer(stream, index, layer, async (weights) => {
-    const prepared = await stream.prepare(index, weights);
+    const prepared = await stream.prepare(index, weights, cacheFormat);
     try {
       return await gatherRefitSums(
         stream,
         { layer: original, rows: before },
         { layer: prepared, rows: after },
-        signal,
+        { advance: true, heads, signal },
       );
     } finally {
       prepared.destroy();
@@ -181,16 +217,18 @@ async function refitSums(
   });
 }
 
-function refitted(
+async function withRefit(
+  pool: LayerPool,
   { num_attention_heads, head_dim, hidden_size }: ModelConfig,
   layer: DecoderLayer<MlaAttention>,
   { outputs, targets }: RefitSums,
-): DecoderLayer<MlaAttention> {
+): Promise<DecoderLayer<MlaAttention>> {
   const inputs = num_attention_heads * head_dim;
-  const { weight, bias } = refitOutput(
+  const { left, right } = refitEquations(
     { inputs, hidden_size, inputMoments: outputs, crossMoments: targets },
     weightOf(layer.self_attn.o_proj),
   );
+  const { weight, bias } = refitted(await pool.solve(left, right));
   return { ...layer, self_attn: { ...layer.self_attn, o_proj: linearOf(weight, bias) } };
 }
 
@@ -198,7 +236,7 @@ function refitted(
  * Original and converted layers in order, made as far ahead as there are threads: maps depend on statistics and weights only,
  * so the GPU may refit one layer while the next ones are made.
  */
-async function* layersAhead(
+export async function* layersAhead(
   config: ModelConfig,
   source: LayerSource,
   statistics: readonly LayerStatistics[],
@@ -254,5 +292,9 @@ async function convertOne(
     options: { quantisedCache: isQuantised(choice.cacheDtype) },
   });
   const layer = { ...original, self_attn: attention };
-  return { original, maps, converted: { index, layer, report, algebraMs, refineMs: 0 } };
+  return {
+    original,
+    maps,
+    converted: { index, layer, report, algebraMs, refineMs: 0, refitMs: 0, solveMs: 0 },
+  };
 }

@@ -8,6 +8,7 @@ import { compare_logits } from '../kernels/compare_logits.ts';
 import { score_tokens } from '../kernels/score_tokens.ts';
 import type { ScoreDims } from '../kernels/score_tokens.ts';
 import type { Plan } from '../model/plan.ts';
+import { KeptLogits } from './kept_logits.ts';
 import type { LoadedModel } from './load.ts';
 
 /** How well a model foretells text, and how far it is from another one. Logits stay on the GPU, a chunk of tokens at a time. */
@@ -28,8 +29,8 @@ export interface Evaluation {
 }
 
 export interface EvaluateOptions {
-  /** The reference: a model on the same GPU with the same vocabulary. */
-  readonly against?: LoadedModel | undefined;
+  /** The reference: a model on the same GPU with the same vocabulary, or what it said of the same windows. */
+  readonly against?: LoadedModel | KeptLogits | undefined;
   readonly onProgress?: (progress: { readonly loaded: number; readonly total: number }) => void;
   readonly signal?: AbortSignal | undefined;
   /** Of the same device: what an earlier run compiled is not compiled again. */
@@ -54,7 +55,7 @@ export async function evaluate(
   try {
     onProgress?.({ loaded: 0, total });
     for (const [i, window] of windows.entries()) {
-      const scores = await scorer.run(window, signal);
+      const scores = await scorer.run(window, i, signal);
       for (const { nll, kl, agreed, againstNll } of scores) {
         if (!Number.isFinite(nll) || !Number.isFinite(kl)) throw noNumber(i);
         sums.nll += nll;
@@ -96,6 +97,7 @@ interface TokenScore {
 class Scorer {
   readonly #gpu: Gpu;
   readonly #plans: readonly Plan[];
+  readonly #kept: KeptLogits | null;
   readonly #buffers: Buffers;
   readonly #results: readonly GPUBuffer[];
   readonly #behind: readonly Dispatch[];
@@ -105,33 +107,39 @@ class Scorer {
   private constructor(
     gpu: Gpu,
     plans: readonly Plan[],
+    kept: KeptLogits | null,
     buffers: Buffers,
     results: readonly GPUBuffer[],
     behind: readonly Dispatch[],
   ) {
     this.#gpu = gpu;
     this.#plans = plans;
+    this.#kept = kept;
     this.#buffers = buffers;
     this.#results = results;
     this.#behind = behind;
-    this.#chunk = Math.min(...plans.map(({ chunk }) => chunk));
+    this.#chunk = Math.min(...[...plans, ...(kept ? [kept] : [])].map(({ chunk }) => chunk));
   }
 
   static async create(
     gpu: Gpu,
     model: LoadedModel,
-    against: LoadedModel | undefined,
+    against: LoadedModel | KeptLogits | undefined,
     pipelines: Pipelines,
   ): Promise<Scorer> {
     const buffers = new Buffers(gpu.device);
-    const plans = against ? [model.plan, against.plan] : [model.plan];
+    const kept = against instanceof KeptLogits ? against : null;
+    const plans = against && !(against instanceof KeptLogits) ? [model.plan, against.plan] : [model.plan];
     const { vocab_size } = model.config;
     try {
-      const scored = plans.map((plan, i) => {
-        const context = plan.state.tokens.size / 4;
-        const dims: ScoreDims = { vocab_size, context, max_tokens: plan.chunk };
-        const { tokens, step } = plan.state;
-        const logits = logitsOf(plan);
+      const sides = [
+        ...plans.map((plan) => ({ ...plan.state, chunk: plan.chunk, logits: logitsOf(plan) })),
+        // Kept logits are of the same tokens at the same step.
+        ...(kept ? [{ ...model.plan.state, chunk: kept.chunk, logits: kept.logits }] : []),
+      ];
+      const scored = sides.map(({ tokens, step, chunk, logits }, i) => {
+        const context = tokens.size / 4;
+        const dims: ScoreDims = { vocab_size, context, max_tokens: chunk };
         const scores = buffers.storage(`scores.${i}`, context * 8);
         const dispatch = pipelines.dispatch(score_tokens, dims, {}, { logits, tokens, scores, step });
         return { dims, logits, scores, step, dispatch };
@@ -164,14 +172,19 @@ class Scorer {
         results.push(comparison, other.scores);
       }
       await pipelines.compileAll();
-      return new Scorer(gpu, plans, buffers, results, behind);
+      return new Scorer(gpu, plans, kept, buffers, results, behind);
     } catch (error) {
       buffers.destroy();
       throw error;
     }
   }
 
-  async run(window: Uint32Array<ArrayBuffer>, signal: AbortSignal | undefined): Promise<TokenScore[]> {
+  /** @param index of the window, for what was kept of it */
+  async run(
+    window: Uint32Array<ArrayBuffer>,
+    index: number,
+    signal: AbortSignal | undefined,
+  ): Promise<TokenScore[]> {
     const { device } = this.#gpu;
     for (const { state } of this.#plans) device.queue.writeBuffer(state.tokens, 0, window);
     // The last token's successor is not known: it need not run.
@@ -179,7 +192,7 @@ class Scorer {
     for (let position = 0; position < count; position += this.#chunk) {
       throwIfAborted(signal);
       const num_tokens = Math.min(this.#chunk, count - position);
-      this.#submit(position, num_tokens);
+      this.#submit(index, position, num_tokens);
       await device.queue.onSubmittedWorkDone();
       const failure = this.#gpu.failure();
       if (failure) throw failure;
@@ -193,9 +206,10 @@ class Scorer {
     }));
   }
 
-  #submit(position: number, num_tokens: number): void {
+  #submit(window: number, position: number, num_tokens: number): void {
     const { queue } = this.#gpu.device;
     const encoder = this.#gpu.device.createCommandEncoder();
+    this.#kept?.load(encoder, window, position, num_tokens);
     const pass = encoder.beginComputePass();
     for (const plan of this.#plans) {
       const step = plan.step(position, num_tokens);
@@ -234,7 +248,7 @@ function logitsOf({ state }: Plan): GPUBuffer {
 function checkWindows(
   model: LoadedModel,
   windows: readonly Uint32Array[],
-  against: LoadedModel | undefined,
+  against: LoadedModel | KeptLogits | undefined,
 ): void {
   const { vocab_size } = model.config;
   if (against && against.config.vocab_size !== vocab_size) {
@@ -244,6 +258,8 @@ function checkWindows(
       'Compare a model with the one that it was converted from.',
     );
   }
+  if (against instanceof KeptLogits && !against.isOf(windows))
+    throw new WebMlaError('bad_request', 'against: expected logits of these windows, got those of others');
   const longest = Math.min(model.contextLength, against?.contextLength ?? Infinity);
   if (windows.length === 0) throw new WebMlaError('bad_request', 'windows: expected some, got none');
   for (const window of windows) {

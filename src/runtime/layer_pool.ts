@@ -1,11 +1,15 @@
+import { BLOCK } from '../convert/linalg/block_kernel.ts';
+import { solvePositive } from '../convert/linalg/cholesky.ts';
+import { besideColumns, columnsOf } from '../convert/linalg/matrix.ts';
+import type { Matrix } from '../convert/linalg/matrix.ts';
 import { asWebMlaError, WebMlaError } from '../core/errors.ts';
 import { makeLayer } from './layer_task.ts';
-import type { LayerAnswer, LayerMade, LayerTask } from './layer_task.ts';
+import type { LayerMade, LayerTask, ThreadAnswer, ThreadTask } from './layer_task.ts';
 
 /** A thread that answers one task at a time. */
 export interface LayerThread {
   /** Rejects when the thread cannot be started, or dies. */
-  run(task: LayerTask): Promise<LayerAnswer>;
+  run(task: ThreadTask): Promise<ThreadAnswer>;
   /** At once, whatever it is doing. */
   end(): void;
 }
@@ -18,6 +22,8 @@ export interface LayerThreads {
 }
 
 const MOST_THREADS = 8;
+/** Of columns that are worth a thread of their own. */
+const LEAST_BLOCKS = 16;
 
 /**
  * Makes layers on other threads, each whole on one, so that a result depends neither on their number nor on who is first.
@@ -46,8 +52,32 @@ export class LayerPool {
 
   /** @throws WebMlaError as convertLayer does; `aborted` when the pool ends before */
   async make(task: LayerTask): Promise<LayerMade> {
-    if (this.size === 0) return makeLayer(task);
-    return Promise.race([this.#onThread(task), this.#end]);
+    const answer = await this.#answered(task);
+    return answer && 'made' in answer ? answer.made : makeLayer(task);
+  }
+
+  /**
+   * X of left X = right, columns in parts: each thread factors `left` anew, which is a seventh of the whole work for a square
+   * right side. Columns are solved in blocks, so that the parts change no bit of the result.
+   * @throws WebMlaError as solvePositive does; `aborted` when the pool ends before
+   */
+  async solve(left: Matrix, right: Matrix): Promise<Matrix> {
+    const blocks = Math.ceil(right.cols / BLOCK);
+    const parts = Math.max(1, Math.min(this.size, Math.floor(blocks / LEAST_BLOCKS)));
+    const width = Math.ceil(blocks / parts) * BLOCK;
+    const solved = await Promise.all(
+      Array.from({ length: parts }, async (_, i) => {
+        const some = columnsOf(right, Math.min(right.cols, i * width), Math.min(right.cols, (i + 1) * width));
+        const answer = await this.#answered({ left, right: some });
+        return answer && 'solution' in answer ? answer.solution : solvePositive(left, some);
+      }),
+    );
+    return solved.reduce(besideColumns);
+  }
+
+  /** @returns null when there is no thread to answer: then it is to be done here */
+  async #answered(task: ThreadTask): Promise<ThreadAnswer | null> {
+    return this.size === 0 ? null : Promise.race([this.#onThread(task), this.#end]);
   }
 
   /** Ends all threads at once; what they were making is rejected. */
@@ -59,15 +89,14 @@ export class LayerPool {
     this.#idle.length = 0;
   }
 
-  async #onThread(task: LayerTask): Promise<LayerMade> {
+  async #onThread(task: ThreadTask): Promise<ThreadAnswer | null> {
     while (this.#running >= this.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running++;
     try {
       const answer = this.#over ? null : await this.#answer(task);
       if (this.#over) throw this.#over;
-      if (!answer) return makeLayer(task);
-      if ('error' in answer) throw asWebMlaError(answer.error);
-      return answer.made;
+      if (answer && 'error' in answer) throw asWebMlaError(answer.error);
+      return answer;
     } finally {
       this.#running--;
       this.#waiting.shift()?.();
@@ -75,7 +104,7 @@ export class LayerPool {
   }
 
   /** @returns null when there is no thread to answer */
-  async #answer(task: LayerTask): Promise<LayerAnswer | null> {
+  async #answer(task: ThreadTask): Promise<ThreadAnswer | null> {
     if (this.#broken || !this.#threads) return null;
     try {
       const thread = this.#idle.pop() ?? this.#threads.start();

@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../core/config.ts';
 import { cacheBytes } from '../core/cache_rows.ts';
-import { throwIfAborted, WebMlaError } from '../core/errors.ts';
+import type { CacheFormat } from '../core/cache_rows.ts';
+import { throwIfAborted } from '../core/errors.ts';
 import { cosSinTable, ropeAttentionFactor, ropeFrequencies } from '../core/rope.ts';
 import { Buffers, watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -38,7 +39,7 @@ export interface StreamLayer {
   readonly hidden: GPUBuffer;
   /** q, k and v (or q and the latent row) before rope, [maxTokens, layout.store.kv_stride] */
   readonly qkv: GPUBuffer;
-  /** f32, [layout.groups, maxTokens, layout.row_dim] */
+  /** [layout.groups, maxTokens, layout.row_dim], f32 unless prepared otherwise */
   readonly cache: GPUBuffer;
   /** Attention's output, still latent in MLA, [maxTokens, layout.attend.out_stride] */
   readonly attended: GPUBuffer;
@@ -65,7 +66,11 @@ export interface Passage {
   readonly row: StreamRow;
 }
 
-const IN_FLIGHT = 3;
+/** Bytes from the beginning of one buffer to that of another. */
+export type Copy = readonly [from: GPUBuffer, to: GPUBuffer, bytes: number];
+
+/** Some rows: enough work for the GPU while the host prepares a layer. */
+const IN_FLIGHT = 8;
 
 export class LayerStream {
   readonly gpu: Gpu;
@@ -119,7 +124,7 @@ export class LayerStream {
     const scratch = new Buffers(this.gpu.device);
     try {
       const hidden = scratch.storage('hidden', LayerStream.rowBytes(this.config, this.maxTokens));
-      const embed = this.#builder(this.#activations(hidden)).embed(ends, this.maxTokens);
+      const embed = this.#builder(this.#activations(hidden), 'f32').embed(ends, this.maxTokens);
       await this.pipelines.compileAll();
       const rows = await watchMemory(this.gpu.device, 'residual streams', () =>
         sequences.map((ids, i) => ({
@@ -130,7 +135,8 @@ export class LayerStream {
       rows.forEach((row, i) => {
         const ids = sequences[i];
         if (ids) this.gpu.device.queue.writeBuffer(this.#tokens, 0, ids);
-        this.#submit(row.tokens, [], embed, [[hidden, row.hidden]]);
+        const bytes = LayerStream.rowBytes(this.config, row.tokens);
+        this.#submit(row.tokens, [], embed, [[hidden, row.hidden, bytes]]);
       });
       await this.settle();
       return rows;
@@ -139,8 +145,8 @@ export class LayerStream {
     }
   }
 
-  /** Records a layer whose weights are on the GPU. */
-  async prepare(index: number, layer: DeviceLayer): Promise<StreamLayer> {
+  /** Records a layer whose weights are on the GPU. @param cacheFormat what it reads keys and values back from */
+  async prepare(index: number, layer: DeviceLayer, cacheFormat: CacheFormat = 'f32'): Promise<StreamLayer> {
     const { num_attention_heads, head_dim, hidden_size, intermediate_size } = this.config;
     const tokens = this.maxTokens;
     const own = new Buffers(this.gpu.device);
@@ -149,7 +155,7 @@ export class LayerStream {
       const layout = attentionLayout(this.config, layer.attention, {
         max_len: tokens,
         max_tokens: tokens,
-        format: 'f32',
+        format: cacheFormat,
         adapter: adapterOf(this.gpu),
       });
       const prepared = await watchMemory(this.gpu.device, `activations of layer ${index}`, () => {
@@ -164,10 +170,10 @@ export class LayerStream {
           partials: own.storage('partials', partialsBytes(layout.attend)),
           quantised: null,
         };
-        const cache = own.storage('cache', cacheBytes(layout.store, 'f32'));
+        const cache = own.storage('cache', cacheBytes(layout.store, cacheFormat));
         const ropePairs = own.upload('rope_pairs', layout.rope_pairs);
         const projected = rows('projected', stride(hidden_size));
-        const builder = this.#builder(activations);
+        const builder = this.#builder(activations, cacheFormat);
         return {
           ...activations,
           heads: builder.heads(layer),
@@ -191,29 +197,59 @@ export class LayerStream {
   /**
    * One row, or the same row of several streams: into the layers, through the dispatches, and (what `out` names) back into
    * the row. Only submits; see pace().
+   * @param also copies before and behind all that
    */
-  run(into: readonly Passage[], dispatches: readonly Dispatch[], out: readonly Passage[] = []): void {
+  run(
+    into: readonly Passage[],
+    dispatches: readonly Dispatch[],
+    out: readonly Passage[] = [],
+    also: { readonly before?: readonly Copy[]; readonly after?: readonly Copy[] } = {},
+  ): void {
     const [first] = into;
     if (!first || into.some(({ row }) => row.tokens !== first.row.tokens)) {
       throw new RangeError('rows that run together must be of one length');
     }
+    const bytes = LayerStream.rowBytes(this.config, first.row.tokens);
     this.#submit(
       first.row.tokens,
-      into.map(({ layer, row }) => [row.hidden, layer.hidden]),
+      [...into.map(({ layer, row }): Copy => [row.hidden, layer.hidden, bytes]), ...(also.before ?? [])],
       dispatches,
-      out.map(({ layer, row }) => [layer.hidden, row.hidden]),
+      [...out.map(({ layer, row }): Copy => [layer.hidden, row.hidden, bytes]), ...(also.after ?? [])],
     );
   }
 
-  /** Takes rows through a whole layer: the stream before the next one. */
-  async advance(layer: StreamLayer, rows: readonly StreamRow[], signal?: AbortSignal): Promise<void> {
-    for (const row of rows) {
+  /**
+   * Takes rows through a whole layer: the stream before the next one.
+   * @param heads what `attend` of a layer with the same attention left in `heads` for each row, as far as it was kept
+   */
+  async advance(
+    layer: StreamLayer,
+    rows: readonly StreamRow[],
+    signal?: AbortSignal,
+    heads: readonly GPUBuffer[] = [],
+  ): Promise<void> {
+    for (const [i, row] of rows.entries()) {
       throwIfAborted(signal);
       const passage = [{ layer, row }];
-      this.run(passage, [...layer.attend, ...layer.mix], passage);
+      const kept = heads[i];
+      if (kept) {
+        this.run(passage, layer.mix, passage, { before: [[kept, layer.heads, this.headsBytes(row)]] });
+      } else this.run(passage, [...layer.attend, ...layer.mix], passage);
       await this.pace();
     }
-    await this.settle();
+  }
+
+  /** Of what `attend` leaves in `heads`. */
+  headsBytes({ tokens }: Pick<StreamRow, 'tokens'>): number {
+    const { num_attention_heads, head_dim } = this.config;
+    return tokens * stride(num_attention_heads * head_dim) * 4;
+  }
+
+  /** Buffers for the heads of rows, of the first ones only if all are more than `most` bytes. */
+  keepHeads(rows: readonly StreamRow[], most: number): GPUBuffer[] {
+    let bytes = 0;
+    const kept = rows.filter((row) => (bytes += this.headsBytes(row)) <= most);
+    return kept.map((row, i) => this.#buffers.storage(`heads.${i}`, this.headsBytes(row)));
   }
 
   /**
@@ -244,37 +280,6 @@ export class LayerStream {
     if (failure) throw failure;
   }
 
-  /** Reads buffers of f32 sums and sets them back to zero. @throws WebMlaError `internal` where a sum is not a number */
-  async take(what: string, sums: readonly GPUBuffer[]): Promise<Float32Array[]> {
-    const { device } = this.gpu;
-    const copy = this.#buffers.readback(
-      what,
-      sums.reduce((bytes, { size }) => bytes + size, 0),
-    );
-    try {
-      const encoder = device.createCommandEncoder();
-      let at = 0;
-      for (const sum of sums) {
-        encoder.copyBufferToBuffer(sum, 0, copy, at, sum.size);
-        encoder.clearBuffer(sum);
-        at += sum.size;
-      }
-      device.queue.submit([encoder.finish()]);
-      await copy.mapAsync(GPUMapMode.READ);
-      const values = new Float32Array(copy.getMappedRange().slice(0));
-      if (!values.every((value) => Number.isFinite(value))) {
-        const message = `${what}: expected numbers, got NaN or infinity`;
-        throw new WebMlaError('internal', message, 'The weights may be damaged.');
-      }
-      at = 0;
-      return sums.map(({ size }) => values.subarray(at, (at += size / 4)));
-    } catch (error) {
-      throw this.gpu.failure() ?? error;
-    } finally {
-      this.#buffers.release(copy);
-    }
-  }
-
   /** Frees rows before the rest. */
   release(rows: readonly StreamRow[]): void {
     for (const { hidden } of rows) this.#buffers.release(hidden);
@@ -286,20 +291,19 @@ export class LayerStream {
 
   #submit(
     tokens: number,
-    before: readonly (readonly [from: GPUBuffer, to: GPUBuffer])[],
+    before: readonly Copy[],
     dispatches: readonly Dispatch[],
-    after: readonly (readonly [from: GPUBuffer, to: GPUBuffer])[],
+    after: readonly Copy[],
   ): void {
     const { device } = this.gpu;
-    const bytes = LayerStream.rowBytes(this.config, tokens);
     const step = { position: 0, num_tokens: tokens, num_splits: 1, split_len: tokens };
     device.queue.writeBuffer(this.step, 0, writeStep(step, this.#stepWords));
     const encoder = device.createCommandEncoder();
-    for (const [from, to] of before) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    for (const [from, to, bytes] of before) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
     const pass = encoder.beginComputePass();
     encode(pass, dispatches, step);
     pass.end();
-    for (const [from, to] of after) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+    for (const [from, to, bytes] of after) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
     device.queue.submit([encoder.finish()]);
   }
 
@@ -340,7 +344,7 @@ export class LayerStream {
     };
   }
 
-  #builder(activations: Activations): PlanBuilder {
+  #builder(activations: Activations, cacheFormat: CacheFormat): PlanBuilder {
     const unused = this.#unused;
     const state = {
       step: this.step,
@@ -358,9 +362,9 @@ export class LayerStream {
       activations,
       this.ropeTable,
       state,
-      'f32',
+      cacheFormat,
       this.maxTokens,
-      this.gpu.info.software,
+      adapterOf(this.gpu),
     );
   }
 }

@@ -1,7 +1,9 @@
+import { rowsOf, transpose } from '../convert/linalg/matrix.ts';
+import { symmetricProduct } from '../convert/linalg/multiply.ts';
+import { weightOf } from '../convert/linear_weights.ts';
 import type { LayerStatistics, Moments } from '../convert/statistics.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { Linear } from '../core/layers.ts';
-import { unpack } from '../core/packed.ts';
 import { ropeFrequencies } from '../core/rope.ts';
 import { Buffers } from '../gpu/buffers.ts';
 import type { Dispatch } from '../gpu/pipelines.ts';
@@ -11,7 +13,8 @@ import type { WholeAttentionDims } from '../kernels/attention_spread.ts';
 import { quadratic_forms } from '../kernels/quadratic_forms.ts';
 import { reach_sums } from '../kernels/reach_sums.ts';
 import type { LayerStream, StreamLayer } from './layer_stream.ts';
-import { mirror, MomentSums } from './moment_sums.ts';
+import { addTo, mirror, MomentSums } from './moment_sums.ts';
+import { takeSums } from './take_sums.ts';
 
 /** Sums over tokens, f64, from which a layer's statistics are made. */
 export interface LayerTotals {
@@ -156,19 +159,20 @@ export class LayerSums {
     };
   }
 
-  /** Moves the GPU's sums to `totals`. @param tokens that went through since the last flush */
+  /**
+   * Moves the GPU's sums to `totals`; rows that are submitted after the call count to the next flush.
+   * @param tokens that went through since the last one
+   */
   async flush(label: string, totals: LayerTotals, tokens: number): Promise<void> {
     const names = ['plain', 'attended', 'queries', 'spreadQueries', 'spread'] as const;
-    const read = await this.#stream.take(label, [
-      ...names.map((name) => this.#moments[name].sums),
-      this.#distances,
+    const read = await takeSums(this.#stream.gpu, label, [
+      ...names.map((name) => this.#moments[name].source),
+      { sums: this.#distances, fold: null },
     ]);
-    names.forEach((name, i) => {
+    [...names, 'distances' as const].forEach((name, i) => {
       const values = read[i];
-      if (values) this.#moments[name].add(totals[name], values);
+      if (values) addTo(totals[name], values);
     });
-    const distances = read[names.length];
-    totals.distances.forEach((value, i) => (totals.distances[i] = value + (distances?.[i] ?? 0)));
     totals.tokens += tokens;
   }
 
@@ -184,26 +188,13 @@ type Tail<T extends readonly unknown[]> = T extends readonly [unknown, unknown, 
 /** W_O,hᵀ W_O,h of every head, [heads, head_dim, head_dim] */
 function outputForms(config: ModelConfig, o_proj: Linear): Float32Array<ArrayBuffer> {
   const { num_attention_heads: heads, head_dim } = config;
-  const width = heads * head_dim;
-  const sums = new Float64Array(heads * head_dim * head_dim);
-  for (const piece of o_proj.pieces) {
-    const weight = unpack(piece);
-    for (let row = 0; row < piece.rows; row++) {
-      for (let h = 0; h < heads; h++) {
-        const from = row * width + h * head_dim;
-        for (let i = 0; i < head_dim; i++) {
-          const value = weight[from + i] ?? 0;
-          const at = (h * head_dim + i) * head_dim;
-          for (let j = i; j < head_dim; j++)
-            sums[at + j] = (sums[at + j] ?? 0) + value * (weight[from + j] ?? 0);
-        }
-      }
-    }
-  }
+  const columns = transpose(weightOf(o_proj));
+  const forms = new Float32Array(heads * head_dim * head_dim);
   for (let h = 0; h < heads; h++) {
-    mirror(sums.subarray(h * head_dim ** 2, (h + 1) * head_dim ** 2), head_dim);
+    const head = rowsOf(columns, h * head_dim, (h + 1) * head_dim);
+    forms.set(symmetricProduct(head, head).data, h * head_dim * head_dim);
   }
-  return Float32Array.from(sums);
+  return forms;
 }
 
 /** Means of the sums. */
@@ -233,7 +224,7 @@ export function statisticsOf(config: ModelConfig, totals: LayerTotals): LayerSta
 }
 
 /** @param sums Σ w ỹ ỹᵀ, upper triangle; the 1 stands last */
-function momentsOf(sums: Float64Array): Moments {
+export function momentsOf(sums: Float64Array): Moments {
   const width = Math.sqrt(sums.length);
   const dim = width - 1;
   const weight = sums.at(-1) ?? 0;

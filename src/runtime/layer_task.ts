@@ -3,12 +3,14 @@ import { convertLayer } from '../convert/convert_layer.ts';
 import type { ConvertOptions, MethodOptions } from '../convert/convert_layer.ts';
 import type { LatentMaps } from '../convert/latent_maps.ts';
 import type { LayerReport } from '../convert/report.ts';
+import { solvePositive } from '../convert/linalg/cholesky.ts';
+import type { Matrix } from '../convert/linalg/matrix.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
 import { asWebMlaError } from '../core/errors.ts';
 import type { SerializedError } from '../core/errors.ts';
 import type { GqaAttention, MlaAttention } from '../core/layers.ts';
 
-/** The algebra of one layer as a message to another thread, and the answer. Plain data and typed arrays, both ways. */
+/** The algebra of one layer, or of its refit, as a message to another thread, and the answer. Plain data and typed arrays, both ways. */
 
 export interface LayerTask {
   readonly config: AttentionConfig;
@@ -28,7 +30,18 @@ export interface LayerMade {
   readonly algebraMs: number;
 }
 
-export type LayerAnswer = { readonly made: LayerMade } | { readonly error: SerializedError };
+/** Equations of a refit, or some columns of them (convert/linalg/cholesky.ts). */
+export interface SolveTask {
+  readonly left: Matrix;
+  readonly right: Matrix;
+}
+
+export type ThreadTask = LayerTask | SolveTask;
+
+export type ThreadAnswer =
+  | { readonly made: LayerMade }
+  | { readonly solution: Matrix }
+  | { readonly error: SerializedError };
 
 /** @throws WebMlaError as convertLayer does */
 export function makeLayer({ config, layer, attention, statistics, method, options }: LayerTask): LayerMade {
@@ -38,9 +51,9 @@ export function makeLayer({ config, layer, attention, statistics, method, option
 }
 
 /** What a thread does with a task. Never throws. */
-export function answerTask(task: LayerTask): LayerAnswer {
+export function answerTask(task: ThreadTask): ThreadAnswer {
   try {
-    return { made: makeLayer(task) };
+    return 'left' in task ? { solution: solvePositive(task.left, task.right) } : { made: makeLayer(task) };
   } catch (error) {
     const { code, message, hint, details } = asWebMlaError(error);
     return { error: { code, message, hint, details: JSON.parse(JSON.stringify(details)) } };

@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly contextLength: number | undefined;
   /** Also build what gives the logits of every prompt position. */
   readonly promptLogits: boolean;
+  /** Tokens of a prefill step at most. Default: as many as usual, fewer where the logits of each are wanted. */
+  readonly chunk?: number | undefined;
   /** Steps that may be in flight behind the end of the context. */
   readonly spare: number;
   /** For measurements; default: everything that is fused. */
@@ -130,7 +132,7 @@ export async function loadDecoder(
       buildPlan(config, layers, deviceEnds, pipelines, buffers, {
         max_len: contextLength,
         cacheFormat: options.cacheDtype,
-        chunk: chunkSize(gpu, config, contextLength, options.promptLogits),
+        chunk: options.chunk ?? chunkSize(gpu, config, contextLength, options.promptLogits),
         promptLogits: options.promptLogits,
         spare: options.spare,
         adapter: adapterOf(gpu),

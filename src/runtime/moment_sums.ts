@@ -1,19 +1,21 @@
 import type { Buffers } from '../gpu/buffers.ts';
 import type { Dispatch } from '../gpu/pipelines.ts';
+import { add_slices } from '../kernels/add_slices.ts';
 import { moments, momentsBytes, momentShape } from '../kernels/moments.ts';
 import type { MomentsDims } from '../kernels/moments.ts';
 import type { LayerStream } from './layer_stream.ts';
+import type { SumSource } from './take_sums.ts';
 
-/** Workgroups that keep a GPU busy. */
-const TARGET_WORKGROUPS = 128;
+/** Workgroups that keep a GPU busy: some for each core of the largest. */
+const TARGET_WORKGROUPS = 256;
 const MAX_SPLITS = 16;
 const TILE = 64;
 
 /** Sums Σ w x yᵀ on the GPU: f32 over a few thousand tokens, which the host adds up in f64. */
 export class MomentSums {
-  readonly sums: GPUBuffer;
+  readonly source: SumSource;
   readonly dispatch: Dispatch;
-  readonly #dims: MomentsDims;
+  readonly #count: number;
 
   constructor(
     stream: LayerStream,
@@ -23,33 +25,47 @@ export class MomentSums {
     sides: { readonly x: GPUBuffer; readonly y: GPUBuffer; readonly weights?: GPUBuffer },
   ) {
     const { rows, cols } = momentShape(dims);
-    const workgroups = Math.ceil(rows / TILE) * Math.ceil(cols / TILE) * dims.batches;
+    const count = (this.#count = dims.batches * rows * cols);
+    const across = Math.ceil(cols / TILE);
+    const tiles = dims.symmetric ? (across * (across + 1)) / 2 : Math.ceil(rows / TILE) * across;
     const { software } = stream.gpu.info;
-    const splits = software ? 1 : Math.min(MAX_SPLITS, Math.ceil(TARGET_WORKGROUPS / workgroups));
-    this.#dims = { ...dims, splits, max_tokens: stream.maxTokens };
-    this.sums = buffers.storage(label, momentsBytes(this.#dims));
-    this.dispatch = stream.pipelines.dispatch(
+    const slices = software ? 1 : Math.min(MAX_SPLITS, Math.ceil(TARGET_WORKGROUPS / (tiles * dims.batches)));
+    const whole: MomentsDims = { ...dims, splits: slices, max_tokens: stream.maxTokens };
+    const sliced = buffers.storage(label, momentsBytes(whole));
+    const { pipelines } = stream;
+    this.dispatch = pipelines.dispatch(
       moments,
-      this.#dims,
+      whole,
       {},
-      { weights: stream.ropeTable, ...sides, sums: this.sums, step: stream.step },
+      { weights: stream.ropeTable, ...sides, sums: sliced, step: stream.step },
       label,
     );
-  }
-
-  /** Zeros for `add`: [batches, rows, cols] */
-  zeros(): Float64Array {
-    const { rows, cols } = momentShape(this.#dims);
-    return new Float64Array(this.#dims.batches * rows * cols);
-  }
-
-  /** totals += what was read from `sums`, all slices */
-  add(totals: Float64Array, read: Float32Array): void {
-    for (let slice = 0; slice < this.#dims.splits; slice++) {
-      const base = slice * totals.length;
-      for (let i = 0; i < totals.length; i++) totals[i] = (totals[i] ?? 0) + (read[base + i] ?? 0);
+    if (slices === 1) this.source = { sums: sliced, fold: null };
+    else {
+      // Read as they are, slices would be several times as much for the host to fetch and add.
+      const sums = buffers.storage(`${label}.sums`, count * 4);
+      this.source = {
+        sums,
+        fold: pipelines.dispatch(
+          add_slices,
+          { count, slices },
+          {},
+          { slices: sliced, sums },
+          `${label}.fold`,
+        ),
+      };
     }
   }
+
+  /** Zeros to add to: [batches, rows, cols] */
+  zeros(): Float64Array {
+    return new Float64Array(this.#count);
+  }
+}
+
+/** totals += values; what lies behind the totals is padding. */
+export function addTo(totals: Float64Array, values: Float32Array): void {
+  for (let i = 0; i < totals.length; i++) totals[i] = (totals[i] ?? 0) + (values[i] ?? 0);
 }
 
 /** Copies the upper triangle of [n, n] onto the lower one, in place. */

@@ -3,7 +3,7 @@ import { attentionCases, decodeCases, prefillCases } from './cases/attention.ts'
 import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
-import { momentsCases } from './cases/moments.ts';
+import { momentsCases, sliceCases } from './cases/moments.ts';
 import { productCases } from './cases/products.ts';
 import {
   adamCases,
@@ -22,6 +22,7 @@ import type { KernelCase } from './kernel_case.ts';
 /** Every kernel with its cases: a kernel without an entry is a type error. Cases are made when asked for. */
 export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   adam_step: adamCases,
+  add_slices: sliceCases,
   argmax_final: argmaxFinalCases,
   attention_combine: combineCases,
   attention_decode: decodeCases,

@@ -1,5 +1,3 @@
-import { releaseProxy, transfer, wrap } from 'comlink';
-import type { Remote } from 'comlink';
 import { asWebMlaError, throwIfAborted, WebMlaError } from '../core/errors.ts';
 import type { OpenOptions } from '../runtime/open.ts';
 import type {
@@ -11,30 +9,21 @@ import type {
   EngineInfo,
   LoadProgress,
 } from '../runtime/types.ts';
-import { installErrorHandler } from './protocol.ts';
-import type { FromWorker, StreamRequest, ToWorker, WorkerApi } from './protocol.ts';
+import type { Cancel, FromWorker, StreamRequest, ToWorker } from './protocol.ts';
 import { crashOf, sendable, started, WorkerStartError } from './started_worker.ts';
-
-installErrorHandler();
 
 /** An engine in a worker, with the interface of the engine on this thread. */
 export class WorkerEngine implements EngineCore {
   readonly info: EngineInfo;
   readonly #worker: Worker;
-  readonly #remote: Remote<WorkerApi>;
-  readonly #crash: Promise<WebMlaError>;
+  /** Never rejects: the device is lost, or the worker stopped. */
+  readonly #lost: Promise<WebMlaError>;
   #disposed = false;
 
-  private constructor(
-    worker: Worker,
-    remote: Remote<WorkerApi>,
-    info: EngineInfo,
-    crash: Promise<WebMlaError>,
-  ) {
+  private constructor(worker: Worker, info: EngineInfo, lost: Promise<WebMlaError>) {
     this.#worker = worker;
-    this.#remote = remote;
     this.info = info;
-    this.#crash = crash;
+    this.#lost = lost;
   }
 
   /**
@@ -46,39 +35,43 @@ export class WorkerEngine implements EngineCore {
     onProgress: ((progress: LoadProgress) => void) | undefined,
     signal: AbortSignal | undefined,
   ): Promise<WorkerEngine> {
+    let stopListening = (): void => {};
     try {
       await started(worker, 'webmla/worker');
       throwIfAborted(signal);
       const crash = crashOf(worker);
-      const remote = wrap<WorkerApi>(worker);
-      const port = listen(new MessageChannel(), (message) => {
-        if (message.type === 'progress') onProgress?.(message.progress);
+      return await new Promise<WorkerEngine>((resolve, reject) => {
+        let lose: (error: WebMlaError) => void = reject;
+        void crash.then((error) => lose(error));
+        const port = post(worker, { type: 'create', options: sendable(options) }, (message) => {
+          if (message.type === 'progress') onProgress?.(message.progress);
+          else if (message.type === 'error') reject(asWebMlaError(message.error));
+          else if (message.type === 'lost') lose(asWebMlaError(message.error));
+          else if (message.type === 'created') {
+            const lost = new Promise<WebMlaError>((resolveLost) => (lose = resolveLost));
+            resolve(new WorkerEngine(worker, message.info, lost));
+          }
+        });
+        stopListening = cancelOn(signal, port);
       });
-      const stopListening = cancelOn(signal, port.own);
-      try {
-        const created = remote.create(sendable(options), transfer(port.other, [port.other]));
-        const info = await Promise.race([created, crash.then((error) => Promise.reject(error))]);
-        return new WorkerEngine(worker, remote, info, crash);
-      } finally {
-        stopListening();
-        port.own.close();
-      }
     } catch (error) {
       worker.terminate();
       throw error instanceof WorkerStartError ? error : asWebMlaError(error);
+    } finally {
+      stopListening();
     }
   }
 
   chat(request: ChatCompletionRequest, signal?: AbortSignal): AsyncGenerator<ChatCompletionChunk, void> {
-    return this.#stream<ChatCompletionChunk>({ kind: 'chat', request }, signal);
+    return this.#stream<ChatCompletionChunk>({ type: 'chat', request }, signal);
   }
 
   complete(request: CompletionRequest, signal?: AbortSignal): AsyncGenerator<CompletionChunk, void> {
-    return this.#stream<CompletionChunk>({ kind: 'completion', request }, signal);
+    return this.#stream<CompletionChunk>({ type: 'completion', request }, signal);
   }
 
   async lost(): Promise<WebMlaError> {
-    const error = await Promise.race([this.#remote.lost().then((e) => asWebMlaError(e)), this.#crash]);
+    const error = await this.#lost;
     return this.#disposed ? new Promise<WebMlaError>(() => {}) : error;
   }
 
@@ -86,10 +79,8 @@ export class WorkerEngine implements EngineCore {
     if (this.#disposed) return;
     this.#disposed = true;
     // The worker frees the GPU before it ends; terminating alone leaves that to the collector.
-    void this.#remote.dispose().finally(() => {
-      this.#remote[releaseProxy]();
-      this.#worker.terminate();
-    });
+    post(this.#worker, { type: 'dispose' }, () => this.#worker.terminate());
+    void this.#lost.then(() => this.#worker.terminate());
   }
 
   async *#stream<Chunk>(
@@ -100,11 +91,10 @@ export class WorkerEngine implements EngineCore {
       throw new WebMlaError('engine_state', 'engine: expected one in use, got one disposed of');
     throwIfAborted(signal);
     const inbox = new Inbox<FromWorker>();
-    const port = listen(new MessageChannel(), (message) => inbox.push(message));
-    const stopListening = cancelOn(signal, port.own);
-    void this.#crash.then((error) => inbox.push({ type: 'error', error: error.toJSON() }));
+    const port = post(this.#worker, request, (message) => inbox.push(message));
+    const stopListening = cancelOn(signal, port);
+    void this.#lost.then((error) => inbox.push({ type: 'error', error: error.toJSON() }));
     try {
-      await this.#remote.stream(request, transfer(port.other, [port.other]));
       for (;;) {
         const message = await inbox.next();
         if (message.type === 'end') return;
@@ -114,24 +104,30 @@ export class WorkerEngine implements EngineCore {
       }
     } finally {
       // Also when the caller left its loop: the worker must stop.
-      port.own.postMessage({ type: 'cancel' } satisfies ToWorker);
+      port.postMessage({ type: 'cancel' } satisfies Cancel);
       stopListening();
-      port.own.close();
+      port.close();
     }
   }
 }
 
-function listen(
-  { port1, port2 }: MessageChannel,
+type WithoutPort<T> = T extends unknown ? Omit<T, 'port'> : never;
+
+/** Sends a message with a port of its own. @returns this side of it */
+function post(
+  worker: Worker,
+  message: WithoutPort<ToWorker>,
   onMessage: (message: FromWorker) => void,
-): { own: MessagePort; other: MessagePort } {
+): MessagePort {
+  const { port1, port2 } = new MessageChannel();
   port1.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => onMessage(data));
   port1.start();
-  return { own: port1, other: port2 };
+  worker.postMessage({ ...message, port: port2 }, [port2]);
+  return port1;
 }
 
 function cancelOn(signal: AbortSignal | undefined, port: MessagePort): () => void {
-  const cancel = (): void => port.postMessage({ type: 'cancel' } satisfies ToWorker);
+  const cancel = (): void => port.postMessage({ type: 'cancel' } satisfies Cancel);
   signal?.addEventListener('abort', cancel);
   return () => signal?.removeEventListener('abort', cancel);
 }

@@ -1,5 +1,5 @@
 import type { LayerThread, LayerThreads } from '../runtime/layer_pool.ts';
-import type { LayerAnswer, LayerTask } from '../runtime/layer_task.ts';
+import type { ThreadAnswer, ThreadTask } from '../runtime/layer_task.ts';
 
 /** A browser's threads for the algebra of a conversion: workers of the worker that converts. */
 export const layerThreads: LayerThreads | null =
@@ -14,7 +14,7 @@ class BrowserThread implements LayerThread {
     name: 'webmla layers',
   });
 
-  run(task: LayerTask): Promise<LayerAnswer> {
+  run(task: ThreadTask): Promise<ThreadAnswer> {
     const worker = this.#worker;
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -22,7 +22,7 @@ class BrowserThread implements LayerThread {
         worker.removeEventListener('error', onError);
         worker.removeEventListener('messageerror', onError);
       };
-      const onMessage = ({ data }: MessageEvent<LayerAnswer>): void => {
+      const onMessage = ({ data }: MessageEvent<ThreadAnswer>): void => {
         settle();
         resolve(data);
       };

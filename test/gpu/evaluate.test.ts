@@ -8,11 +8,17 @@ import { openDawn } from '../../src/cli/dawn.ts';
 import { evaluateText } from '../../src/cli/evaluate.ts';
 import { openNodeFiles } from '../../src/cli/node_files.ts';
 import { openCheckpoint } from '../../src/formats/open_checkpoint.ts';
+import { randomStream } from '../../src/core/rng.ts';
+import { Pipelines } from '../../src/gpu/pipelines.ts';
 import { runModel } from '../../src/reference/model.ts';
 import { score_tokens } from '../../src/reference/score_tokens.ts';
 import { Evaluator, textWindows } from '../../src/runtime/evaluator.ts';
+import { evaluate } from '../../src/runtime/evaluate.ts';
+import { KeptLogits } from '../../src/runtime/kept_logits.ts';
+import { loadModel } from '../../src/runtime/load.ts';
 import { tokenizerOf } from '../../src/runtime/tokenizer_of.ts';
 import { readDecoder } from '../layers.ts';
+import { testGpu } from './dawn.ts';
 
 const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
 const EMBEDDED = fileURLToPath(new URL('../../public/models/tiny-chat', import.meta.url));
@@ -56,6 +62,43 @@ describe('losses on the GPU', () => {
       evaluator.dispose();
     }
   });
+});
+
+test('a model beside logits that were kept: as beside the model that gave them', async () => {
+  const gpu = await testGpu();
+  const opened = await openCheckpoint(await openNodeFiles(join(fixtures, 'llama_bias')));
+  // Longer than the fixture was made for, so that there are several chunks.
+  const checkpoint = { ...opened, config: { ...opened.config, max_position_embeddings: 128 } };
+  const pipelines = new Pipelines(gpu.device);
+  const load = async (cacheDtype: 'f32' | 'int4') =>
+    loadModel(checkpoint, gpu, {
+      attention: 'gqa',
+      weights: 'f32',
+      cacheDtype,
+      contextLength: 72,
+      promptLogits: true,
+      spare: 0,
+      pipelines,
+      onProgress: () => {},
+      signal: undefined,
+    });
+  const original = await load('f32');
+  const rounded = await load('int4');
+  expect(original.plan.chunk).toBe(64);
+  const random = randomStream(8);
+  const windows = [72, 9].map((n) =>
+    Uint32Array.from({ length: n }, () => Math.floor(random() * checkpoint.config.vocab_size)),
+  );
+  const want = await evaluate(gpu, rounded, windows, { against: original, pipelines });
+  const kept = await KeptLogits.gather(gpu, original, windows);
+  original.buffers.destroy();
+  expect(await evaluate(gpu, rounded, windows, { against: kept, pipelines })).toEqual(want);
+  expect(want.kl).toBeGreaterThan(1e-6);
+  await expect(evaluate(gpu, rounded, windows.toReversed(), { against: kept })).rejects.toMatchObject({
+    code: 'bad_request',
+  });
+  kept.destroy();
+  rounded.buffers.destroy();
 });
 
 describe('webmla evaluate', () => {

@@ -95,36 +95,40 @@ function attentionCase(
   });
 }
 
-/** What attention_decode does on its own: shares of rows that do not come out even, heads of several blocks, teams without a row. */
+/** What attention_decode does on its own: shares of rows that do not come out even, heads of several workgroups, teams without a row. */
 // prettier-ignore
 const DECODE: readonly { readonly one: Shape; readonly tuning: DecodeTuning; readonly formats: readonly CacheFormat[]; readonly append: 'row' | 'none' }[] = [
-  decode(shape('GQA', [3, 3], gqa(24), [1, 70, 3]), [4, 3, 1, 2], CACHE_FORMATS),
-  decode(shape('GQA, keys rotated late', [2, 3], gqa(40, 'rotate'), [1, 33, 1]), [4, 2, 2, 2], CACHE_FORMATS),
-  decode(shape('strict', [1, 9], strict(36, 24, 0), [1, 130, 2]), [4, 3, 3, 2], CACHE_FORMATS),
-  decode(shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [1, 100, 4]), [4, 5, 1, 4], ['f16'], 'none'),
-  decode(shape('reuse', [1, 9], reuse(36, 24), [1, 130, 2]), [4, 5, 1, 2], CACHE_FORMATS),
-  decode(shape('first token', [1, 1], gqa(8), [1, 0, 1]), [4, 1, 1, 2], ['f32', 'int4']),
-  decode(shape('SmolLM2', [3, 3], gqa(64), [1, 199, 3]), [8, 3, 1, 16], ['f16']),
-  decode(shape('SmolLM2, a quarter', [1, 9], reuse(64, 32), [1, 199, 1]), [8, 3, 3, 4], ['f16', 'int4']),
-  decode(shape('SmolLM2, all of it', [1, 9], strict(192, 192, 192), [1, 65, 1]), [32, 5, 2, 2], ['f16'], 'none'),
+  decode(shape('GQA', [3, 3], gqa(24), [1, 70, 3]), [4, 3, 2], CACHE_FORMATS),
+  decode(shape('GQA, keys rotated late', [2, 3], gqa(40, 'rotate'), [1, 33, 1]), [4, 2, 2], CACHE_FORMATS),
+  decode(shape('GQA, turned in a lane', [2, 2], gqa(32, 'rotate'), [1, 45, 2]), [4, 2, 4], ['f16', 'int4']),
+  decode(shape('reuse, turned in an item', [1, 4], reuse(32, 16), [1, 61, 2]), [4, 2, 2], CACHE_FORMATS),
+  decode(shape('strict', [1, 9], strict(36, 24, 0), [1, 130, 2]), [4, 3, 2], CACHE_FORMATS),
+  decode(shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [1, 100, 4]), [4, 5, 4], ['f16'], 'none'),
+  decode(shape('reuse', [1, 9], reuse(36, 24), [1, 130, 2]), [4, 5, 2], CACHE_FORMATS),
+  decode(shape('first token', [1, 1], gqa(8), [1, 0, 1]), [4, 1, 2], ['f32', 'int4']),
+  decode(shape('SmolLM2', [3, 3], gqa(64), [1, 199, 3]), [8, 3, 16], ['f16']),
+  decode(shape('SmolLM2, a quarter', [1, 9], reuse(64, 32), [1, 199, 1]), [8, 3, 4], ['f16', 'int4']),
+  decode(shape('SmolLM2, keys rotated late', [3, 3], gqa(64, 'rotate'), [1, 199, 3]), [8, 3, 8], ['int8', 'int4']),
+  decode(shape('odd pairs', [1, 9], reuse(60, 40), [1, 199, 2]), [32, 3, 4], ['f16', 'int8']),
+  decode(shape('SmolLM2, all of it', [1, 9], strict(192, 192, 192), [1, 65, 1]), [32, 5, 2], ['f16'], 'none'),
 ];
 
 function decode(
   one: Shape,
-  [LANES, HEADS, BLOCKS, TEAMS]: readonly [number, number, number, number],
+  [LANES, HEADS, TEAMS]: readonly [number, number, number],
   formats: readonly CacheFormat[],
   append: 'row' | 'none' = 'row',
 ): (typeof DECODE)[number] {
-  return { one, tuning: { LANES, HEADS, BLOCKS, TEAMS }, formats, append };
+  return { one, tuning: { LANES, HEADS, TEAMS }, formats, append };
 }
 
 export function decodeCases(): KernelCase[] {
   return DECODE.flatMap(({ one, tuning, formats, append }, index) =>
     formats.map((format) => {
       const { dims, ...input } = attentionInput(one, format, 100 + index, DEFAULT_ADAPTER, append === 'row');
-      const { LANES, HEADS, BLOCKS, TEAMS } = tuning;
+      const { LANES, HEADS, TEAMS } = tuning;
       return kernelCase(decodeKernel, {
-        name: `${one.name} (at ${one.position}) ${LANES} lanes, ${BLOCKS} x ${HEADS} heads, ${TEAMS} teams,`,
+        name: `${one.name} (at ${one.position}) ${LANES} lanes, ${HEADS} heads, ${TEAMS} teams,`,
         subgroupSize: LANES,
         dims: { ...dims, tuning },
         parts: { cache: format, row: decodeRow(one.form), append },

@@ -4,7 +4,7 @@ import type { LinearDims } from '../../kernels/linear.ts';
 import { matmul as matmulKernel } from '../../kernels/matmul.ts';
 import { matmul_narrow as narrowKernel } from '../../kernels/matmul_narrow.ts';
 import { matmul_tiled as tiledKernel } from '../../kernels/matmul_tiled.ts';
-import { matvec as matvecKernel } from '../../kernels/matvec.ts';
+import { matvec as matvecKernel, tunedParts } from '../../kernels/matvec.ts';
 import type { MatvecTuning } from '../../kernels/matvec.ts';
 import { stride } from '../../kernels/parts.ts';
 import { bestOfSlices } from '../../reference/argmax_final.ts';
@@ -23,23 +23,49 @@ const SHAPES = [
   [64, 33],
   [576, 130],
 ] as const;
-const ALONE: MatvecTuning = { WORKGROUP_SIZE: 16, LANES: 1, ROWS: 4 };
+const LARGE_SHAPES = [
+  [576, 45],
+  [2048, 70],
+  [3104, 9],
+] as const;
+const ALONE = tuningOf(16, 1, 4);
 const TUNINGS: readonly MatvecTuning[] = [
   ALONE,
-  { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 },
-  { WORKGROUP_SIZE: 64, LANES: 32, ROWS: 2 },
-  { WORKGROUP_SIZE: 128, LANES: 64, ROWS: 4 },
-  { WORKGROUP_SIZE: 32, LANES: 2, ROWS: 2 },
+  tuningOf(64, 8, 4),
+  tuningOf(16, 4, 2, 4, true),
+  tuningOf(64, 32, 2),
+  tuningOf(16, 8, 4, 4),
+  tuningOf(128, 64, 4),
+  tuningOf(32, 2, 2),
+];
+/** Of real GPUs. */
+const LARGE: readonly MatvecTuning[] = [
+  tuningOf(256, 32, 2, 32, true),
+  tuningOf(256, 8, 4, 32, true),
+  tuningOf(128, 128, 4, 32),
 ];
 const OUTPUTS: readonly Output[] = ['store', 'residual', 'swiglu'];
+
+function tuningOf(
+  WORKGROUP_SIZE: number,
+  LANES: number,
+  ROWS: 2 | 4,
+  SUBGROUP = 0,
+  staged = false,
+): MatvecTuning {
+  return { WORKGROUP_SIZE, LANES, ROWS, SUBGROUP, staged };
+}
 
 export function matvecCases(): KernelCase[] {
   const cases: KernelCase[] = [];
   for (const format of WEIGHT_FORMATS) {
-    for (const [index, [in_dim, rows]] of SHAPES.entries()) {
+    for (const [index, [in_dim, rows]] of [...SHAPES, ...LARGE_SHAPES].entries()) {
       const output = OUTPUTS[index % OUTPUTS.length] ?? 'store';
       const normed = index % 2 === 1;
-      const tuning = TUNINGS[(index + WEIGHT_FORMATS.indexOf(format)) % TUNINGS.length] ?? ALONE;
+      const tuning =
+        LARGE[index - SHAPES.length] ??
+        TUNINGS[(index + WEIGHT_FORMATS.indexOf(format)) % TUNINGS.length] ??
+        ALONE;
       const has_bias = index % 3 !== 0;
       // SwiGLU takes pairs of rows.
       const out_dim = output === 'swiglu' ? rows + (rows % 2) : rows;
@@ -71,13 +97,8 @@ export function matvecCases(): KernelCase[] {
             tuning,
             best_offset: 0,
           },
-          parts: {
-            weight: format,
-            input: normed ? 'rms_norm' : 'plain',
-            output,
-            lanes: tuning.LANES === 1 ? 'alone' : 'shared',
-            rows: tuning.ROWS === 2 ? '2' : '4',
-          },
+          subgroupSize: tuning.SUBGROUP,
+          parts: { weight: format, input: normed ? 'rms_norm' : 'plain', output, ...tunedParts(tuning) },
           step: { num_tokens: tokens },
           buffers: {
             ...weightBuffers(packed),
@@ -117,10 +138,10 @@ function pieceOfMatrix(): KernelCase {
       has_bias: true,
       max_tokens: 1,
       rms_norm_eps: 0,
-      tuning: { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 },
+      tuning: tuningOf(64, 8, 4),
       best_offset: 0,
     },
-    parts: { weight: 'q8_0', input: 'plain', output: 'store', lanes: 'shared', rows: '4' },
+    parts: { weight: 'q8_0', input: 'plain', output: 'store', ...tunedParts(tuningOf(64, 8, 4)) },
     buffers: {
       ...weightBuffers(packed),
       x,
@@ -136,9 +157,9 @@ function pieceOfMatrix(): KernelCase {
 /** Logits and the best of each workgroup's rows: rows with ties, a workgroup whose rows are no numbers, a second piece. */
 function bestCases(): KernelCase[] {
   const shapes = [
-    { rows: 1, tuning: { WORKGROUP_SIZE: 64, LANES: 8, ROWS: 4 }, before: 0, best_offset: 0 },
+    { rows: 1, tuning: tuningOf(64, 8, 4), before: 0, best_offset: 0 },
     { rows: 131, tuning: ALONE, before: 0, best_offset: 0 },
-    { rows: 99, tuning: { WORKGROUP_SIZE: 32, LANES: 2, ROWS: 2 }, before: 50, best_offset: 3 },
+    { rows: 99, tuning: tuningOf(32, 4, 2, 4, true), before: 50, best_offset: 3 },
   ] as const;
   return shapes.map(({ rows, tuning, before, best_offset }, index) => {
     const m = new Material(1900 + index);
@@ -174,13 +195,8 @@ function bestCases(): KernelCase[] {
         tuning,
         best_offset,
       },
-      parts: {
-        weight: 'f32',
-        input: 'plain',
-        output: 'best',
-        lanes: tuning.LANES === 1 ? 'alone' : 'shared',
-        rows: tuning.ROWS === 2 ? '2' : '4',
-      },
+      subgroupSize: tuning.SUBGROUP,
+      parts: { weight: 'f32', input: 'plain', output: 'best', ...tunedParts(tuning) },
       buffers: {
         weight: values,
         scales: new Uint16Array(2),

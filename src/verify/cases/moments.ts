@@ -1,5 +1,7 @@
+import { add_slices as slicesKernel } from '../../kernels/add_slices.ts';
 import { moments as momentsKernel, momentsBytes, momentShape } from '../../kernels/moments.ts';
 import type { MomentsDims, MomentSide } from '../../kernels/moments.ts';
+import { add_slices } from '../../reference/add_slices.ts';
 import { moments } from '../../reference/moments.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
@@ -33,6 +35,30 @@ const SHAPES: readonly Shape[] = [
     tokens: 17,
   },
 ];
+
+/** [count, slices] */
+const SLICED = [
+  [1, 1],
+  [255, 3],
+  [257, 16],
+] as const;
+
+export function sliceCases(): KernelCase[] {
+  return SLICED.map(([count, slices], index) => {
+    const m = new Material(9920 + index);
+    const values = m.floats(slices * count);
+    return kernelCase(slicesKernel, {
+      name: `${slices} of ${count}`,
+      dims: { count, slices },
+      parts: {},
+      buffers: { slices: values, sums: m.floats(count) },
+      expected: {
+        sums: { as: 'f32', values: add_slices(values, count), tolerance: 'f32' },
+        slices: { as: 'f32', values: new Float32Array(slices * count), tolerance: 'exact' },
+      },
+    });
+  });
+}
 
 export function momentsCases(): KernelCase[] {
   return SHAPES.map((shape, index) => momentsCase(shape, new Material(9900 + index)));

@@ -8,6 +8,10 @@ import { layerThreads } from '../../../src/cli/layer_threads.ts';
 import type { MethodChoice } from '../../../src/convert/budget.ts';
 import { convertLayers } from '../../../src/runtime/converted_layers.ts';
 import type { ConvertedLayer } from '../../../src/runtime/converted_layers.ts';
+import { solvePositive } from '../../../src/convert/linalg/cholesky.ts';
+import { matrixOf } from '../../../src/convert/linalg/matrix.ts';
+import { uniform } from '../../../src/core/rng.ts';
+import { LayerPool } from '../../../src/runtime/layer_pool.ts';
 import type { LayerThread, LayerThreads } from '../../../src/runtime/layer_pool.ts';
 import { answerTask, buffersOf } from '../../../src/runtime/layer_task.ts';
 import { calibrated } from './calibrated.ts';
@@ -111,4 +115,24 @@ test('buffers to transfer: each once, views and nothing else', () => {
   const buffer = new ArrayBuffer(16);
   const message = { a: new Uint8Array(buffer), b: [new Float32Array(buffer, 4, 1), null, 'x'], c: 1 };
   expect(buffersOf(message)).toEqual([buffer]);
+});
+
+test('equations in parts are those in one piece, bit for bit', async () => {
+  const n = 70;
+  const left = matrixOf(n, n, (i, j) => (i === j ? n : uniform(1, Math.min(i, j), Math.max(i, j))));
+  for (const columns of [1, 64, 131, 262]) {
+    const right = matrixOf(n, columns, (i, j) => uniform(2, i, j));
+    const pool = new LayerPool(layerThreads([script], 4), 6);
+    const got = await pool.solve(left, right);
+    expect(got).toEqual(solvePositive(left, right));
+    await expect(
+      pool.solve(
+        matrixOf(n, n, () => 1),
+        right,
+      ),
+    ).rejects.toMatchObject({ code: 'bad_tensor' });
+    pool.end();
+    await expect(pool.solve(left, right)).rejects.toMatchObject({ code: 'aborted' });
+  }
+  expect(await new LayerPool(null, 6).solve(left, left)).toEqual(solvePositive(left, left));
 });

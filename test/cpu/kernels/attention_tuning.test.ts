@@ -52,10 +52,10 @@ describe('attention', () => {
   });
 
   test.each([
-    ['SmolLM2', gqa(64), 3, 32, { LANES: 8, HEADS: 3, BLOCKS: 1, TEAMS: 16 }],
-    ['Qwen2-0.5B', gqa(64), 7, 32, { LANES: 8, HEADS: 4, BLOCKS: 2, TEAMS: 8 }],
-    ['SmolLM2, a quarter', strict(64, 32, 0), 9, 32, { LANES: 8, HEADS: 3, BLOCKS: 3, TEAMS: 4 }],
-    ['SmolLM2, all of it', strict(192, 192, 0), 9, 32, { LANES: 32, HEADS: 3, BLOCKS: 3, TEAMS: 2 }],
+    ['SmolLM2', gqa(64), 3, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
+    ['Qwen2-0.5B', gqa(64), 7, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
+    ['SmolLM2, a quarter', strict(64, 32, 0), 9, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
+    ['SmolLM2, all of it', strict(192, 192, 0), 9, 32, { LANES: 32, HEADS: 3, TEAMS: 4 }],
     ['rows too wide for SwiftShader', gqa(128), 4, 4, null],
     ['no subgroups', gqa(64), 3, 0, null],
     ['recon', recon(64, 32), 9, 32, null],
