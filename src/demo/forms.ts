@@ -8,6 +8,11 @@ export const CACHE_DTYPES = ['f16', 'f32', 'int8', 'int4'] as const satisfies re
 
 export const PREFILL_MATHS = ['exact', 'int8'] as const satisfies readonly PrefillMath[];
 
+export const PREFILL_NAMES: Readonly<Record<PrefillMath, string>> = {
+  exact: 'exact',
+  int8: '8 bits (int8)',
+};
+
 export const ATTENTION_NAMES: Readonly<Record<AttentionForm, string>> = { gqa: 'GQA', mla: 'MLA' };
 export const CACHE_NAMES: Readonly<Record<CacheDtype, string>> = {
   f16: '16 bits (f16)',

@@ -27,7 +27,9 @@ test('what is asked of the worker', () => {
     cacheDtype: 'f16',
     contexts: [128, 1024],
     prefill: [512],
+    prefillMath: 'exact',
   });
+  expect(requestOf(parseSettings({ prefillMath: 'int8' }, settings))?.prefillMath).toBe('int8');
   const latent = { form: 'recon', kvBudget: 0.25 } as const;
   expect(requestOf({ ...settings, latent })?.subject).toEqual({ shape: 'smollm2-135m' });
   expect(requestOf({ ...settings, latent, attention: 'mla' })).toMatchObject({

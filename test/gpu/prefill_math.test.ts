@@ -49,8 +49,8 @@ const norm = (x: ArrayLike<number>): number => Math.hypot(...Array.from(x));
 const kernelsOf = ({ plan }: LoadedModel): string[] =>
   plan.prefill.map(({ pipeline }) => pipeline.label.split(' ')[0] ?? '');
 
-describe('prompts with activations of 8 bits', () => {
-  test('every product of integer weights, and what they say is near the exact', async () => {
+describe('how prompts are computed', () => {
+  test('8 bits: every product of integer weights, and what they say is near the exact', async () => {
     const gpu = await testGpu();
     const [exact, int8] = [await load(gpu, 'exact'), await load(gpu, 'int8')];
     expect(kernelsOf(exact).filter((name) => /int8|quantise/.test(name))).toEqual([]);
@@ -63,6 +63,17 @@ describe('prompts with activations of 8 bits', () => {
     expect(error).toBeLessThan(0.02);
     exact.buffers.destroy();
     int8.buffers.destroy();
+  });
+
+  test('kernels of hardware say what those of software adapters say', async () => {
+    const gpu = await testGpu();
+    const hardware = { ...gpu, info: { ...gpu.info, software: false } };
+    const [plain, tiled] = [await load(gpu, 'exact'), await load(hardware, 'exact')];
+    expect(kernelsOf(tiled)).toEqual(expect.arrayContaining(['matmul_tiled', 'attention_prefill']));
+    const [want, got] = [await logitsOf(plain), await logitsOf(tiled)];
+    expect(norm(want.map((value, i) => value - (got[i] ?? NaN))) / norm(want)).toBeLessThan(1e-5);
+    plain.buffers.destroy();
+    tiled.buffers.destroy();
   });
 
   test('a device without packed dot products computes them exactly, and says so', async () => {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { AttentionSwitch } from '../attention_switch.tsx';
-import { CACHE_DTYPES, CACHE_NAMES } from '../forms.ts';
+import { CACHE_DTYPES, CACHE_NAMES, PREFILL_MATHS, PREFILL_NAMES } from '../forms.ts';
 import { oneOf } from '../plain_data.ts';
 import { isShape } from '../subject.ts';
 import { SubjectFields } from '../subject_fields.tsx';
@@ -61,6 +61,23 @@ export function BenchForm({ session }: { session: BenchSession }): ComponentChil
         value={settings.prefill}
         onChange={(prefill) => change({ prefill })}
       />
+      <div class="stacked">
+        <label for="prefill-math">Prompts are computed</label>
+        <select
+          id="prefill-math"
+          class="field"
+          value={settings.prefillMath}
+          onChange={({ currentTarget }) =>
+            change({ prefillMath: oneOf(currentTarget.value, PREFILL_MATHS, settings.prefillMath) })
+          }
+        >
+          {PREFILL_MATHS.map((name) => (
+            <option key={name} value={name}>
+              {PREFILL_NAMES[name]}
+            </option>
+          ))}
+        </select>
+      </div>
       {/* One element, so that the focus stays on it. */}
       <button
         type={running ? 'button' : 'submit'}

@@ -17,7 +17,6 @@ export interface BenchSettings {
   /** Lists of lengths, as they are typed. */
   readonly contexts: string;
   readonly prefill: string;
-  /** Only the address asks for int8. */
   readonly prefillMath: PrefillMath;
 }
 
