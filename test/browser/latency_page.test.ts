@@ -78,6 +78,7 @@ describe('latency.html', () => {
       runsMs: [number, number, number],
       dispatchesPerToken: number,
       streamingShare: number,
+      predictedMs: number,
     };
     expect(result).toMatchObject({
       adapter: { architecture: 'swiftshader', software: true },

@@ -25,7 +25,7 @@ export type RaceSubject = { readonly shape: ShapeName } | { readonly model: stri
 
 /** How a conversion is calibrated. */
 export interface Calibration {
-  /** Tokens of a row, and rows at most. */
+  /** Tokens of a row, and rows at most: from all over the text, since a part of it knows one subject. */
   readonly rowTokens: number;
   readonly rows: number;
   readonly refit: boolean;
@@ -167,6 +167,10 @@ export class RaceModels {
       );
     }
     const text = await this.#host.calibrationText();
-    return [...textWindows(this.tokenizer, text, rowTokens, undefined, rows).windows];
+    const { windows } = textWindows(this.tokenizer, text, rowTokens, undefined);
+    const count = Math.min(rows, windows.length);
+    return Array.from({ length: count }, (_, i) => Math.floor((i * windows.length) / count)).flatMap(
+      (at) => windows[at] ?? [],
+    );
   }
 }
