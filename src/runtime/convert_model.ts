@@ -5,6 +5,7 @@ import { DeepseekWriter } from '../convert/deepseek.ts';
 import { convertExact } from '../convert/exact.ts';
 import { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { LayerReport } from '../convert/report.ts';
+import { shrinkStatistics } from '../convert/shrunk_statistics.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
 import { writeStatistics } from '../convert/statistics_file.ts';
 import { cacheBytesPerToken } from '../core/cache_rows.ts';
@@ -39,6 +40,8 @@ export interface CalibrationInput {
   readonly statistics?: readonly LayerStatistics[] | undefined;
   /** Refits o_proj on so many of the rows; 0: not at all. */
   readonly refitRows: number;
+  /** What the weights alone say of a text counts as so many tokens (convert/shrunk_statistics.ts). Default 0: for many rows. */
+  readonly priorTokens?: number;
 }
 
 /** Rows that statistics were gathered over are part of what they are. */
@@ -172,6 +175,13 @@ async function convertOn(
       });
       await options.kept?.keep(rows, statistics);
     }
+    const { priorTokens = 0 } = calibration ?? {};
+    const shrunk: LayerStatistics[] = [];
+    for (const [i, layer] of (statistics ?? []).entries()) {
+      shrunk.push(
+        priorTokens > 0 ? shrinkStatistics(config, await reader.layer(i), layer, priorTokens) : layer,
+      );
+    }
     calibrateMs = performance.now() - started;
     let refined = 0;
     const onRefineStep = (): void =>
@@ -182,17 +192,14 @@ async function convertOn(
       });
     const converted =
       gpu && pipelines && streamRows > 0
-        ? convertAndRefit(
-            gpu,
-            config,
-            reader,
-            statistics ?? [],
-            choice,
-            rows.slice(0, streamRows),
-            pipelines,
-            { threads: options.threads, signal, refit: refitRows > 0, refineSteps, onRefineStep },
-          )
-        : convertLayers(config, reader, statistics ?? [], choice, { threads: options.threads, signal });
+        ? convertAndRefit(gpu, config, reader, shrunk, choice, rows.slice(0, streamRows), pipelines, {
+            threads: options.threads,
+            signal,
+            refit: refitRows > 0,
+            refineSteps,
+            onRefineStep,
+          })
+        : convertLayers(config, reader, shrunk, choice, { threads: options.threads, signal });
     for await (const { index, layer, report, algebraMs: ms, refineMs: took } of converted) {
       algebraMs += ms;
       refineMs += took;

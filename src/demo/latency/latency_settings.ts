@@ -33,7 +33,7 @@ export const MOST_SWEPT = 12;
 /** What most devices do within minutes; software adapters get work that they end as soon. */
 export function usualSettings(software: boolean): LatencySettings {
   const swept = software
-    ? ['gqa-int8', 'reuse-0.5-f16']
+    ? ['gqa-int8', 'reuse-0.5-f16', 'reuse-0.75-f16']
     : ['gqa-int8', 'gqa-int4', 'reuse-0.5-f16', 'recon-0.5-f16', 'reuse-0.25-f16', 'reuse-0.25-int4'];
   return {
     subject: 'embedded',
@@ -127,7 +127,7 @@ export function requestOf(
   if (subject === 'address' && address.trim() === '') return null;
   const common = {
     subject: subjectSource(subject, address),
-    // Fewer tokens than a layer has keys and values (384 of tiny-chat) leave directions unseen: KL is 10 with 128, and 0.5 with 512.
+    // Half a minute of a software adapter's time with the embedded model.
     calibration: {
       rowTokens: software ? 128 : 512,
       rows: software ? 4 : 16,
