@@ -151,7 +151,7 @@ describe('latency.html', () => {
     expect(result.rows.map(({ form }) => form)).toEqual(['gqa', 'reuse']);
     for (const { predictedMs } of result.rows) expect(predictedMs).toBeGreaterThan(0);
     await page
-      .getByText(/^MLA reuse 50 % f16 is .* Its perplexity is [\d.]+ instead of [\d.]+\./)
+      .getByText(/^MLA reuse 50 % f16 is .* Its perplexity is [\d.]+ instead of [\d.]+, its KL 0\.\d+\./)
       .waitFor(PATIENCE);
     await driver.close();
   });

@@ -96,7 +96,7 @@ export function verdictOf(report: SweepResult): string | null {
 function qualityText({ quality }: Entrant, base: Entrant | undefined): string {
   if (!quality || !base?.quality) return '';
   const [own, original] = [quality, base.quality].map(({ perplexity }) => perplexity.toPrecision(3));
-  return ` Its perplexity is ${own} instead of ${original}.`;
+  return ` Its perplexity is ${own} instead of ${original}, its KL ${quality.kl.toPrecision(2)}.`;
 }
 
 /** 1.30 times as fast; 0.80 times as fast is 1.25 times as slow */

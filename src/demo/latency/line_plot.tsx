@@ -3,7 +3,7 @@ import { PlotAxes } from '../plot_axes.tsx';
 import type { SweepRow } from '../../measure.ts';
 import { useElementWidth } from '../element_width.ts';
 import { labelled, roundTop, shareOf } from '../plot_scale.ts';
-import { bytes, count } from '../quantities.ts';
+import { bytes, bytesTick, count } from '../quantities.ts';
 import { loses } from './latency_report.ts';
 import type { Entrant } from './latency_report.ts';
 import { markPath, spreadApart, styleOf } from './series_style.ts';
@@ -46,7 +46,7 @@ export const kvPlot: PlotKind = {
   predicted: () => null,
   runs: () => [],
   text: bytes,
-  tick: (value) => bytes(value).replace('.00', '').replace(/\.0\b/, ''),
+  tick: bytesTick,
   scale: 'log',
   crossovers: false,
 };

@@ -146,7 +146,7 @@ function crossoverText(crossover: Entrant['crossover']): string {
 
 function predictedText(crossover: Entrant['crossover']): string {
   if (crossover?.predicted == null) return '–';
-  return crossover.predicted === 0 ? 'everywhere' : count(crossover.predicted);
+  return crossover.predicted <= 1 ? 'everywhere' : count(crossover.predicted);
 }
 
 function Contexts({
