@@ -132,6 +132,7 @@ export function requestOf(
       rowTokens: software ? 128 : 512,
       rows: software ? 4 : 16,
       refit: !software,
+      priorTokens: software ? 128 : 0,
     },
   };
   if (kind === 'lanes') {

@@ -29,6 +29,8 @@ export interface Calibration {
   readonly rowTokens: number;
   readonly rows: number;
   readonly refit: boolean;
+  /** What the weights alone say counts as so many tokens: for few rows. */
+  readonly priorTokens: number;
 }
 
 export interface RaceHost {
@@ -37,9 +39,6 @@ export interface RaceHost {
   /** What conversions are calibrated on. */
   calibrationText(): Promise<string>;
 }
-
-/** Little is calibrated on where somebody waits. 128 tokens of tiny-chat: KL 13 at half the cache without this, 0.27 with it. */
-const PRIOR_TOKENS = 128;
 
 /** Called with what is being done, in words, and its share. */
 export type RaceProgress = (what: string, share: number) => void;
@@ -141,7 +140,7 @@ export class RaceModels {
         rows,
         statistics: this.#statistics ?? undefined,
         refitRows: this.#calibration.refit ? rows.length : 0,
-        priorTokens: PRIOR_TOKENS,
+        priorTokens: this.#calibration.priorTokens,
       },
       gpu: async () => webgpu,
       weights: 'as-is',
