@@ -177,7 +177,7 @@ async function convert(page, settings) {
 
 const tall = { webp: true, viewport: { width: 1280, height: 1560 } };
 await picture('convert-light', tall, async (page) => {
-  await convert(page, 'kvBudget=0.6&calibrationTokens=512');
+  await convert(page, 'kvBudget=0.6&calibrationTokens=512&refit=off');
   await page.getByRole('button', { name: /^Remove reuse, 60 %/ }).waitFor();
   await page.evaluate(() => scrollTo(0, 0));
 });
