@@ -9,6 +9,13 @@ export function bytes(size: number): string {
   return `${digits(value, unit === 0 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0)} ${UNITS[unit] ?? 'B'}`;
 }
 
+/** Of a place on an axis: 2.5 kB, 10 MB. */
+export function bytesTick(size: number): string {
+  return bytes(size)
+    .replace(/\.0+ /, ' ')
+    .replace(/(\.\d+?)0+ /, '$1 ');
+}
+
 /** 4,096 */
 export function count(value: number): string {
   return digits(value, 0);

@@ -5,6 +5,7 @@ import { DeepseekWriter } from '../convert/deepseek.ts';
 import { convertExact } from '../convert/exact.ts';
 import { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { LayerReport } from '../convert/report.ts';
+import { shrinkStatistics } from '../convert/shrunk_statistics.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
 import { writeStatistics } from '../convert/statistics_file.ts';
 import { cacheBytesPerToken } from '../core/cache_rows.ts';
@@ -41,6 +42,8 @@ export interface CalibrationInput {
   readonly statistics?: readonly LayerStatistics[] | undefined;
   /** Refits o_proj on so many of the rows; 0: not at all. */
   readonly refitRows: number;
+  /** What the weights alone say of a text counts as so many tokens (convert/shrunk_statistics.ts). Default 0: for many rows. */
+  readonly priorTokens?: number;
 }
 
 /** Rows that statistics were gathered over are part of what they are. */
@@ -188,16 +191,23 @@ async function convertOn(
       });
       await options.kept?.keep(rows, statistics);
     }
+    const { priorTokens = 0 } = calibration ?? {};
+    const shrunk: LayerStatistics[] = [];
+    for (const [i, layer] of (statistics ?? []).entries()) {
+      shrunk.push(
+        priorTokens > 0 ? shrinkStatistics(config, await reader.layer(i), layer, priorTokens) : layer,
+      );
+    }
     calibrateMs = performance.now() - started;
     calibrateBytes = gpuMemory.peak;
     gpuMemory.peak = gpuMemory.bytes;
     const used =
       statistics && gpu && pipelines && recalibrates
-        ? await withRopeRemoved(gpu, config, reader, statistics, choice, rows, pipelines, {
+        ? await withRopeRemoved(gpu, config, reader, shrunk, choice, rows, pipelines, {
             threads: options.threads,
             signal,
           })
-        : (statistics ?? []);
+        : shrunk;
     parts.recalibrateMs = performance.now() - started - calibrateMs;
     let refined = 0;
     const onRefineStep = (): void =>

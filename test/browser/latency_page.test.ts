@@ -78,6 +78,7 @@ describe('latency.html', () => {
       runsMs: [number, number, number],
       dispatchesPerToken: number,
       streamingShare: number,
+      predictedMs: number,
     };
     expect(result).toMatchObject({
       adapter: { architecture: 'swiftshader', software: true },
@@ -128,6 +129,30 @@ describe('latency.html', () => {
       expect(download.suggestedFilename()).toBe(file);
     }
     expect(await violations(page)).toEqual([]);
+    await driver.close();
+  });
+
+  test('?auto=1: the embedded model still writes at half of its cache', async () => {
+    const driver = await ChatDriver.open(browser, site.url);
+    const { page } = driver;
+    // All that the page does by itself on a software adapter, but for the rivals.
+    await driver.goto('latency.html?auto=1&settings=reuse-0.5-f16&longest=16');
+    const result = (await resultOf(page)) as {
+      model: string;
+      calibrationTokens: number;
+      quality: readonly { form: string; perplexity: number; kl: number }[];
+      rows: readonly { form: string; predictedMs: number }[];
+    };
+    expect(result).toMatchObject({ software: true, model: 'tiny-chat', complete: true });
+    const [gqa, reuse] = result.quality;
+    expect(reuse?.form).toBe('reuse');
+    expect(reuse?.kl).toBeLessThan(0.4);
+    expect(reuse?.perplexity).toBeLessThan(1.3 * (gqa?.perplexity ?? 0));
+    expect(result.rows.map(({ form }) => form)).toEqual(['gqa', 'reuse']);
+    for (const { predictedMs } of result.rows) expect(predictedMs).toBeGreaterThan(0);
+    await page
+      .getByText(/^MLA reuse 50 % f16 is .* Its perplexity is [\d.]+ instead of [\d.]+, its KL 0\.\d+\./)
+      .waitFor(PATIENCE);
     await driver.close();
   });
 

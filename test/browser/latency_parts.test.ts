@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { csvOf, entrantsOf, factor, gainOf, verdictOf } from '../../src/demo/latency/latency_report.ts';
+import {
+  csvOf,
+  entrantsOf,
+  factor,
+  gainOf,
+  loses,
+  verdictOf,
+} from '../../src/demo/latency/latency_report.ts';
 import type { LatencyReport } from '../../src/demo/latency/latency_report.ts';
 import {
   contextsTo,
@@ -32,6 +39,7 @@ function row(
     runsMs: [decodeMs, decodeMs],
     spread: 0,
     gqaMs,
+    predictedMs: null,
     kvBytes: context * 100,
     weightBytesPerToken: 1000,
     dispatchesPerToken: 76,
@@ -62,7 +70,7 @@ function report(context: number | null, found = true): LatencyReport {
     ],
     prefill: [{ ...GQA, tokens: 32, ms: 10 }],
     crossover: context,
-    crossovers: [{ ...REUSE, context, found }],
+    crossovers: [{ ...REUSE, context, found, predicted: null }],
     quality: [{ ...REUSE, kvBytesPerToken: 50, perplexity: 20, kl: 0.25, top1Agreement: 0.9, tokens: 95 }],
     calibrationTokens: 128,
     memory: [],
@@ -89,7 +97,7 @@ describe('the report', () => {
     [
       300,
       true,
-      'MLA reuse 50 % f16 is faster than GQA f16 from about 300 tokens on. At 1,024 it is 1.25\u00a0× as fast.',
+      'MLA reuse 50 % f16 is faster than GQA f16 from about 300 tokens on, and loses before: at 128 it is 1.25\u00a0× slower. At 1,024 it is 1.25\u00a0× as fast.',
     ],
     [
       null,
@@ -110,6 +118,16 @@ describe('the report', () => {
     expect(factor(1)).toBe('1.00\u00a0× as fast');
   });
 
+  test('says where it loses and what it costs', () => {
+    const judged = report(300);
+    expect(judged.rows.map(loses)).toEqual([false, false, true, false]);
+    const [mla] = judged.quality;
+    const gqa = { ...GQA, kvBytesPerToken: 100, perplexity: 18.25, kl: 0, top1Agreement: 1, tokens: 95 };
+    expect(verdictOf({ ...judged, quality: [gqa, ...(mla ? [mla] : [])] })).toMatch(
+      /as fast\. Its perplexity is 20\.0 instead of 18\.3, its KL 0\.25\.$/,
+    );
+  });
+
   test('as CSV: a line a row, each with what it holds for', () => {
     const lines = csvOf(report(null, false)).split('\r\n');
     expect(lines).toHaveLength(6);
@@ -117,9 +135,9 @@ describe('the report', () => {
       /^attention,form,cacheDtype,kvBudget,context,.*,perplexity,kl,model,.*,features,notes$/,
     );
     expect(lines[1]).toBe(
-      'mla,reuse,f16,0.5,1024,real,2.5,0,2,102400,1000,76,,2.5 2.5,20,0.25,tiny,v,a,"a ""GPU"", of ours",false,Browser/1,2026-11-22T00:00:00.000Z,timestamp-query,"one\nline"',
+      'mla,reuse,f16,0.5,1024,real,2.5,0,2,,102400,1000,76,,2.5 2.5,20,0.25,tiny,v,a,"a ""GPU"", of ours",false,Browser/1,2026-11-22T00:00:00.000Z,timestamp-query,"one\nline"',
     );
-    expect(lines[2]).toMatch(/^gqa,gqa,f16,,1024,real,2,0,,/);
+    expect(lines[2]).toMatch(/^gqa,gqa,f16,,1024,real,2,0,,,/);
   });
 });
 

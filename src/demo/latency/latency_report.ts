@@ -1,4 +1,4 @@
-import { settingKey, settingName } from '../../measure.ts';
+import { BASE, settingKey, settingName } from '../../measure.ts';
 import type { RaceSetting, SweepResult, SweepRow } from '../../measure.ts';
 
 /** A sweep as it is shown and exported: what `?auto=1` leaves (contract: "Pages"), and more. */
@@ -64,7 +64,13 @@ export function gainOf(row: SweepRow | undefined): number | null {
   return row?.gqaMs == null ? null : row.gqaMs / row.decodeMs;
 }
 
-/** The answer in one sentence, for the headline setting. */
+/** Slower than GQA f16 in the runs beside it. */
+export function loses(row: SweepRow): boolean {
+  const gain = gainOf(row);
+  return gain !== null && gain < 1;
+}
+
+/** The answer in a few sentences, for the headline setting: where it wins, where it loses, and what it costs. */
 export function verdictOf(report: SweepResult): string | null {
   const entrants = entrantsOf(report);
   const mla =
@@ -73,14 +79,24 @@ export function verdictOf(report: SweepResult): string | null {
   const [first] = mla?.rows ?? [];
   const gain = gainOf(last);
   if (!mla || !first || !last || gain === null) return null;
+  const base = entrants.find(({ setting }) => settingKey(setting) === settingKey(BASE));
   const range = `${first.context.toLocaleString('en')} to ${last.context.toLocaleString('en')} tokens`;
-  const end = `At ${last.context.toLocaleString('en')} it is ${factor(gain)}.`;
+  const end = `At ${last.context.toLocaleString('en')} it is ${factor(gain)}.${qualityText(mla, base)}`;
   if (!mla.crossover || mla.crossover.context === null) {
     return `${mla.name} is slower than GQA f16 at the end of ${range}: there is no crossover. ${end}`;
   }
   const { context, found } = mla.crossover;
   if (!found) return `${mla.name} is faster than GQA f16 at every context from ${range}. ${end}`;
-  return `${mla.name} is faster than GQA f16 from about ${context.toLocaleString('en')} tokens on. ${end}`;
+  const before = loses(first)
+    ? `, and loses before: at ${first.context.toLocaleString('en')} it is ${factor(gainOf(first) ?? 1)}`
+    : '';
+  return `${mla.name} is faster than GQA f16 from about ${context.toLocaleString('en')} tokens on${before}. ${end}`;
+}
+
+function qualityText({ quality }: Entrant, base: Entrant | undefined): string {
+  if (!quality || !base?.quality) return '';
+  const [own, original] = [quality, base.quality].map(({ perplexity }) => perplexity.toPrecision(3));
+  return ` Its perplexity is ${own} instead of ${original}, its KL ${quality.kl.toPrecision(2)}.`;
 }
 
 /** 1.30 times as fast; 0.80 times as fast is 1.25 times as slow */
@@ -98,6 +114,7 @@ const COLUMNS = [
   'decodeMs',
   'spread',
   'gqaMs',
+  'predictedMs',
   'kvBytes',
   'weightBytesPerToken',
   'dispatchesPerToken',

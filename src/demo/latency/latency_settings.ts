@@ -33,7 +33,7 @@ export const MOST_SWEPT = 12;
 /** What most devices do within minutes; software adapters get work that they end as soon. */
 export function usualSettings(software: boolean): LatencySettings {
   const swept = software
-    ? ['gqa-int8', 'reuse-0.5-f16']
+    ? ['gqa-int8', 'reuse-0.5-f16', 'reuse-0.75-f16']
     : ['gqa-int8', 'gqa-int4', 'reuse-0.5-f16', 'recon-0.5-f16', 'reuse-0.25-f16', 'reuse-0.25-int4'];
   return {
     subject: 'embedded',
@@ -127,10 +127,12 @@ export function requestOf(
   if (subject === 'address' && address.trim() === '') return null;
   const common = {
     subject: subjectSource(subject, address),
+    // Half a minute of a software adapter's time with the embedded model.
     calibration: {
       rowTokens: software ? 128 : 512,
-      rows: software ? 1 : 8,
+      rows: software ? 4 : 16,
       refit: !software,
+      priorTokens: software ? 128 : 0,
     },
   };
   if (kind === 'lanes') {

@@ -1,7 +1,7 @@
+import { calibrationText } from '../../conversion.ts';
 import { layerThreads, RaceServer } from '../../measure.ts';
 import type { RaceReport, RaceRequest } from '../../measure.ts';
 import { serveJob } from '../job_worker.ts';
-import { CALIBRATION_TEXT } from './texts.ts';
 
 export interface RaceJob {
   readonly request: RaceRequest;
@@ -12,7 +12,7 @@ export interface RaceJob {
 const server = new RaceServer({
   webgpu: navigator.gpu,
   threads: layerThreads,
-  calibrationText: async () => CALIBRATION_TEXT,
+  calibrationText,
 });
 
 serveJob<RaceJob>((request, onProgress, signal) => server.run(request, onProgress, signal));

@@ -3,7 +3,8 @@ import { PlotAxes } from '../plot_axes.tsx';
 import type { SweepRow } from '../../measure.ts';
 import { useElementWidth } from '../element_width.ts';
 import { labelled, roundTop, shareOf } from '../plot_scale.ts';
-import { bytes, count } from '../quantities.ts';
+import { bytes, bytesTick, count } from '../quantities.ts';
+import { loses } from './latency_report.ts';
 import type { Entrant } from './latency_report.ts';
 import { markPath, spreadApart, styleOf } from './series_style.ts';
 
@@ -12,6 +13,8 @@ export interface PlotKind {
   readonly id: string;
   readonly label: string;
   readonly value: (row: SweepRow) => number;
+  /** What the cost model says it is; null where it says nothing. */
+  readonly predicted: (row: SweepRow) => number | null;
   /** Every run of it, where there are several. */
   readonly runs: (row: SweepRow) => readonly number[];
   readonly text: (value: number) => string;
@@ -28,6 +31,7 @@ export const decodePlot: PlotKind = {
   id: 'decode',
   label: 'ms a token, by tokens in the cache',
   value: ({ decodeMs }) => decodeMs,
+  predicted: ({ predictedMs }) => predictedMs,
   runs: ({ runsMs }) => runsMs,
   text: (ms) => `${ms.toFixed(2)} ms`,
   tick: plain,
@@ -39,9 +43,10 @@ export const kvPlot: PlotKind = {
   id: 'kv',
   label: 'bytes, by tokens in the cache',
   value: ({ kvBytes }) => kvBytes,
+  predicted: () => null,
   runs: () => [],
   text: bytes,
-  tick: (value) => bytes(value).replace('.00', '').replace(/\.0\b/, ''),
+  tick: bytesTick,
   scale: 'log',
   crossovers: false,
 };
@@ -113,9 +118,9 @@ export function LinePlot({ entrants, plot }: LinePlotProps): ComponentChildren {
 /** From the lowest value (log) or 0 to a round number above the highest. */
 function heights(
   rows: readonly SweepRow[],
-  { value, runs, scale }: PlotKind,
+  { value, predicted, runs, scale }: PlotKind,
 ): { readonly y: (value: number) => number; readonly ticks: readonly number[] } {
-  const values = rows.flatMap((row) => [value(row), ...runs(row)]);
+  const values = rows.flatMap((row) => [value(row), predicted(row) ?? value(row), ...runs(row)]);
   const place = (share: number): number => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
   if (scale === 'linear') {
     const { top, step } = roundTop(Math.max(...values));
@@ -141,16 +146,25 @@ function Line({ entrant, plot, x, y, numberX, numberY }: LineProps): ComponentCh
   const { rows, setting, number, name } = entrant;
   const style = styleOf(setting);
   const points = rows.map((row) => `${x(row.context)},${y(plot.value(row))}`);
+  const predicted = rows.flatMap((row) => {
+    const value = plot.predicted(row);
+    return value === null ? [] : [`${x(row.context)},${y(value)}`];
+  });
   return (
     <g class="series" data-form={style.form}>
+      {predicted.length > 0 && <polyline class="series-predicted" points={predicted.join(' ')} />}
       <polyline class="series-line" points={points.join(' ')} stroke-dasharray={style.dashes} />
       {rows.map((row) => (
         <g key={row.context}>
           {plot.runs(row).map((run, i) => (
             <circle key={i} class="series-run" cx={x(row.context)} cy={y(run)} r={2} />
           ))}
-          <path class="series-mark" d={markPath(style, x(row.context), y(plot.value(row)), 3.5)}>
-            <title>{`${name} at ${count(row.context)}: ${plot.text(plot.value(row))}`}</title>
+          <path
+            class="series-mark"
+            data-loses={plot.crossovers && loses(row)}
+            d={markPath(style, x(row.context), y(plot.value(row)), 3.5)}
+          >
+            <title>{titleOf(name, row, plot)}</title>
           </path>
         </g>
       ))}
@@ -159,6 +173,15 @@ function Line({ entrant, plot, x, y, numberX, numberY }: LineProps): ComponentCh
       </text>
     </g>
   );
+}
+
+function titleOf(name: string, row: SweepRow, plot: PlotKind): string {
+  const predicted = plot.predicted(row);
+  return [
+    `${name} at ${count(row.context)}: ${plot.text(plot.value(row))}`,
+    ...(plot.crossovers && loses(row) ? ['slower than GQA f16'] : []),
+    ...(predicted === null ? [] : [`predicted ${plot.text(predicted)}`]),
+  ].join(', ');
 }
 
 /** A line down from each crossover, with the number of whose it is. */

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useElementWidth } from '../element_width.ts';
 import { roundTop } from '../plot_scale.ts';
-import { bytes } from '../quantities.ts';
+import { bytes, bytesTick } from '../quantities.ts';
 import type { Entrant } from './latency_report.ts';
 import { markPath, styleOf } from './series_style.ts';
 
@@ -39,7 +39,7 @@ export function QualityPlot({ entrants }: { entrants: readonly Entrant[] }): Com
           ))}
           {steps(across).map((tick) => (
             <text key={tick} class="plot-label" x={x(tick)} y={HEIGHT - BOTTOM + 18} text-anchor="middle">
-              {bytes(tick).replace('.00', '').replace(/\.0\b/, '')}
+              {bytesTick(tick)}
             </text>
           ))}
           <text class="plot-label" x={LEFT} y={HEIGHT - 4}>

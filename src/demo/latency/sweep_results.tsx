@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { bytes, count, duration, percent } from '../quantities.ts';
 import { Exports } from './exports.tsx';
-import { entrantsOf, factor, gainOf, verdictOf } from './latency_report.ts';
+import { entrantsOf, factor, gainOf, loses, verdictOf } from './latency_report.ts';
 import type { Entrant, LatencyReport } from './latency_report.ts';
 import type { LatencySession } from './latency_session.ts';
 import { Legend } from './legend.tsx';
@@ -32,6 +32,11 @@ export function SweepResults({ session, report }: ResultsProps): ComponentChildr
         <figure>
           <figcaption>Time of a token</figcaption>
           <LinePlot entrants={entrants} plot={decodePlot} />
+          <p class="faint">
+            Hollow marks: slower than GQA f16 there.
+            {report.streamingGBs !== null &&
+              ' Thin lines: what the cost model predicts from bytes and dispatches, given one time, that of GQA f16 at the shortest context.'}
+          </p>
         </figure>
         <figure>
           <figcaption>KV cache</figcaption>
@@ -97,6 +102,7 @@ function Overview({ entrants }: { entrants: readonly Entrant[] }): ComponentChil
           <th scope="col">Setting</th>
           <th scope="col">Share</th>
           <th scope="col">Faster from</th>
+          <th scope="col">Predicted</th>
           <th scope="col">At the longest</th>
           <th scope="col">At the shortest</th>
           {judged && <th scope="col">Perplexity</th>}
@@ -114,6 +120,7 @@ function Overview({ entrants }: { entrants: readonly Entrant[] }): ComponentChil
               <Name entrant={entrant} />
               <td>{memory ? percent(memory.kvBytesPerToken / base) : '–'}</td>
               <td>{crossoverText(crossover)}</td>
+              <td>{predictedText(crossover)}</td>
               {gains.map((gain, i) => (
                 <td key={i} data-loses={gain !== null && gain < 1}>
                   {gain === null ? '–' : factor(gain)}
@@ -137,6 +144,11 @@ function crossoverText(crossover: Entrant['crossover']): string {
   return crossover.found ? count(crossover.context) : `${count(crossover.context)} or before`;
 }
 
+function predictedText(crossover: Entrant['crossover']): string {
+  if (crossover?.predicted == null) return '–';
+  return crossover.predicted <= 1 ? 'everywhere' : count(crossover.predicted);
+}
+
 function Contexts({
   entrants,
   streamed,
@@ -151,6 +163,7 @@ function Contexts({
           <th scope="col">Setting</th>
           <th scope="col">Context</th>
           <th scope="col">Time a token</th>
+          {streamed && <th scope="col">Predicted</th>}
           <th scope="col">Spread</th>
           <th scope="col">KV cache</th>
           <th scope="col">Read a token</th>
@@ -164,7 +177,8 @@ function Contexts({
             <tr key={`${entrant.number} ${row.context}`}>
               <Name entrant={entrant} />
               <td>{count(row.context)}</td>
-              <td>{row.decodeMs.toFixed(2)} ms</td>
+              <td data-loses={loses(row)}>{row.decodeMs.toFixed(2)} ms</td>
+              {streamed && <td>{row.predictedMs === null ? '–' : `${row.predictedMs.toFixed(2)} ms`}</td>}
               <td>{percent(row.spread)}</td>
               <td>{bytes(row.kvBytes)}</td>
               <td>{bytes(row.weightBytesPerToken + row.kvBytes)}</td>

@@ -25,10 +25,12 @@ export type RaceSubject = { readonly shape: ShapeName } | { readonly model: stri
 
 /** How a conversion is calibrated. */
 export interface Calibration {
-  /** Tokens of a row, and rows at most. */
+  /** Tokens of a row, and rows at most: from all over the text, since a part of it knows one subject. */
   readonly rowTokens: number;
   readonly rows: number;
   readonly refit: boolean;
+  /** What the weights alone say counts as so many tokens: for few rows. */
+  readonly priorTokens: number;
 }
 
 export interface RaceHost {
@@ -138,6 +140,7 @@ export class RaceModels {
         rows,
         statistics: this.#statistics ?? undefined,
         refitRows: this.#calibration.refit ? rows.length : 0,
+        priorTokens: this.#calibration.priorTokens,
       },
       gpu: async () => webgpu,
       weights: 'as-is',
@@ -167,6 +170,10 @@ export class RaceModels {
       );
     }
     const text = await this.#host.calibrationText();
-    return [...textWindows(this.tokenizer, text, rowTokens, undefined, rows).windows];
+    const { windows } = textWindows(this.tokenizer, text, rowTokens, undefined);
+    const count = Math.min(rows, windows.length);
+    return Array.from({ length: count }, (_, i) => Math.floor((i * windows.length) / count)).flatMap(
+      (at) => windows[at] ?? [],
+    );
   }
 }

@@ -1,4 +1,6 @@
 import type { Gpu } from '../../gpu/device.ts';
+import { crossoverContext, decodeSeconds, ratesOf } from '../../model/cost_model.ts';
+import type { DecodeCost, DeviceRates } from '../../model/cost_model.ts';
 import type { Evaluation } from '../evaluate.ts';
 import { crossover, drift, median, MOST_DRIFT, spread } from '../figures.ts';
 import type { Crossover } from '../figures.ts';
@@ -25,6 +27,8 @@ export interface SweepRow extends SweepSetting {
   readonly spread: number;
   /** GQA f16 in the runs between these ones; null in its own row. */
   readonly gqaMs: number | null;
+  /** By the cost model (model/cost_model.ts), which knows one time: GQA f16 at the shortest context. null without timestamps. */
+  readonly predictedMs: number | null;
   /** Of the whole context. */
   readonly kvBytes: number;
   readonly weightBytesPerToken: number;
@@ -38,6 +42,8 @@ export interface SweepCrossover extends SweepSetting {
   readonly context: number | null;
   /** False: it was faster at the shortest context already. */
   readonly found: boolean;
+  /** The cost model's; null: nowhere, or there is no prediction. */
+  readonly predicted: number | null;
 }
 
 export interface SweepQuality extends SweepSetting {
@@ -166,10 +172,16 @@ export class SweepRecord {
   }
 
   result(): SweepResult {
-    const rows = [...this.#runs.values()].filter(({ ms }) => ms.length > 0).map((runs) => this.#row(runs));
+    const measured = [...this.#runs.values()].filter(({ ms }) => ms.length > 0);
+    const rates = this.#rates(measured);
+    const rows = measured.map((runs) => this.#row(runs, rates));
     const crossovers = this.#challengers
       .filter((setting) => rows.some((row) => settingKey(row) === settingKey(setting)))
-      .map((setting) => ({ ...named(setting), ...crossoverOf(rows, setting) }));
+      .map((setting) => ({
+        ...named(setting),
+        ...crossoverOf(rows, setting),
+        predicted: rates && predictedCrossover(measured, setting, rates),
+      }));
     const headline =
       crossovers.find(({ kvBudget }) => kvBudget !== null) ??
       crossovers.find(({ attention }) => attention === 'mla');
@@ -191,7 +203,15 @@ export class SweepRecord {
     };
   }
 
-  #row({ setting, context, ms, gqaMs, kvBytesPerToken, ...plan }: Runs): SweepRow {
+  /** What the bytes of GQA's shortest context do not explain is what its dispatches cost. */
+  #rates(measured: readonly Runs[]): DeviceRates | null {
+    const base = shortestOf(measured, BASE);
+    if (!base || this.streamingGBs === null) return null;
+    return ratesOf(costOf(base), base.context, 1e9 * this.streamingGBs, median(base.ms) / 1000);
+  }
+
+  #row(runs: Runs, rates: DeviceRates | null): SweepRow {
+    const { setting, context, ms, gqaMs, kvBytesPerToken, ...plan } = runs;
     const decodeMs = median(ms);
     const kvBytes = kvBytesPerToken * context;
     const rate = (plan.weightBytesPerToken + kvBytes) / decodeMs / 1e6;
@@ -203,12 +223,33 @@ export class SweepRecord {
       runsMs: [...ms],
       spread: spread(ms),
       gqaMs: gqaMs.length > 0 ? median(gqaMs) : null,
+      predictedMs: rates && 1000 * decodeSeconds(costOf(runs), context, rates),
       kvBytes,
       weightBytesPerToken: plan.weightBytesPerToken,
       dispatchesPerToken: plan.dispatchesPerToken,
       streamingShare: this.streamingGBs === null ? null : rate / this.streamingGBs,
     };
   }
+}
+
+function costOf({ weightBytesPerToken, kvBytesPerToken, dispatchesPerToken }: Runs): DecodeCost {
+  return { weightBytes: weightBytesPerToken, kvBytesPerToken, dispatches: dispatchesPerToken };
+}
+
+function shortestOf(measured: readonly Runs[], setting: RaceSetting): Runs | undefined {
+  return measured
+    .filter((runs) => settingKey(runs.setting) === settingKey(setting))
+    .toSorted((a, b) => a.context - b.context)[0];
+}
+
+/** With the dispatches of the shortest context: a long one takes a few more of every form. */
+function predictedCrossover(
+  measured: readonly Runs[],
+  setting: RaceSetting,
+  rates: DeviceRates,
+): number | null {
+  const [base, own] = [shortestOf(measured, BASE), shortestOf(measured, setting)];
+  return base && own ? crossoverContext(costOf(base), costOf(own), rates) : null;
 }
 
 /** The fields of the contract. */
