@@ -11,6 +11,7 @@ import { throwIfAborted } from '../core/errors.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { ModelConfig } from '../core/config.ts';
 import type { DecoderLayer, GqaAttention, MlaAttention } from '../core/layers.ts';
+import { watchMemory } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { Pipelines } from '../gpu/pipelines.ts';
 import { embedRows, withLayer } from './calibrate.ts';
@@ -104,7 +105,9 @@ export async function* convertAndRefit(
     const after = await embedRows(stream, source, rows);
     const ahead = options.made ?? layersAhead(config, source, statistics, choice, options);
     const cacheFormat = refitCache(choice);
-    const heads = refit ? stream.keepHeads(after, HEADS_BYTES) : [];
+    const heads = await watchMemory(gpu.device, 'heads of the refit', () =>
+      refit ? stream.keepHeads(after, HEADS_BYTES) : [],
+    );
     for await (const { original, maps, converted: made } of ahead) {
       const { index } = made;
       const started = performance.now();
