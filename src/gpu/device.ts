@@ -19,7 +19,7 @@ export interface GpuInfo {
   readonly features: readonly string[];
   /** Threads that a subgroup has at least; 0: no subgroups. */
   readonly subgroupSize: number;
-  /** dot4I8Packed, which Chromium always has. */
+  /** dot4I8Packed, which Chromium and Firefox have. */
   readonly packedDot: boolean;
 }
 
@@ -93,7 +93,7 @@ export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
   return { device, info, lost, failure: () => failure };
 }
 
-function describe(adapter: GPUAdapter, { wgslLanguageFeatures }: GPU): GpuInfo {
+function describe(adapter: GPUAdapter, gpu: GPU): GpuInfo {
   const { vendor, architecture, description, device } = adapter.info;
   const text = `${vendor} ${architecture} ${description} ${device}`.toLowerCase();
   return {
@@ -103,6 +103,8 @@ function describe(adapter: GPUAdapter, { wgslLanguageFeatures }: GPU): GpuInfo {
     software: adapter.info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software/.test(text),
     features: [...adapter.features].toSorted(),
     subgroupSize: adapter.features.has('subgroups') ? (adapter.info.subgroupMinSize ?? 0) : 0,
-    packedDot: wgslLanguageFeatures.has('packed_4x8_integer_dot_product'),
+    // The first browsers with WebGPU had no such set.
+    packedDot:
+      'wgslLanguageFeatures' in gpu && gpu.wgslLanguageFeatures.has('packed_4x8_integer_dot_product'),
   };
 }
