@@ -37,6 +37,9 @@ type Report = (progress: WorkbenchProgress) => void;
 
 /** Rows that o_proj is refitted on: more change little (research/lab). */
 const REFIT_ROWS = 64;
+/** What software adapters calibrate on: their statistics are drawn towards the weights (convert/shrunk_statistics.ts). */
+const FEW_TOKENS = 1024;
+const PRIOR_TOKENS = 128;
 
 interface Opened {
   readonly key: string;
@@ -208,9 +211,11 @@ export class Workbench {
     const { choice } = request;
     const rows = split?.rows ?? [];
     const refitRows = request.refit ? Math.min(REFIT_ROWS, rows.length) : 0;
+    const tokens = rows.reduce((sum, row) => sum + row.length, 0);
+    const priorTokens = tokens <= FEW_TOKENS ? PRIOR_TOKENS : 0;
     const model = await convertModel(checkpoint, {
       choice,
-      ...(statistics && { calibration: { rows, statistics, refitRows } }),
+      ...(statistics && { calibration: { rows, statistics, refitRows, priorTokens } }),
       gpu: async () => this.#host.gpu,
       weights: 'as-is',
       threads: this.#host.threads,
