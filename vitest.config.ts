@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * cpu: plain Node. gpu: Node with Dawn. browser: Chromium and Firefox driven from Node, on the built files. Files of the first
- * two run two at a time, since most of their time one core compiles shaders; a browser then has the machine to itself.
+ * cpu: plain Node. gpu: Node with Dawn. browser: Chromium and Firefox driven from Node, on the built files. Two files run at a
+ * time, since most of its time each has one core compiling shaders; browsers when the others are done.
  */
 export default defineConfig({
   test: {
@@ -33,7 +33,7 @@ export default defineConfig({
           environment: 'node',
           testTimeout: 600_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
