@@ -7,30 +7,8 @@ enable subgroups;
 // Lanes of a team are neighbours in local_invocation_index and within one subgroup, as on every driver seen.
 // Loops over registers have few statements: what a compiler does not unroll it puts into memory, with all that is in its array.
 const THREADS = LANES * TEAMS;
-const V_QUADS = v_dim / 4u;
-const K_START = qk_offset / 4u; // K and V within the row
-const V_START = v_offset / 4u;
-const ROW_QUADS = row_dim / 4u;
 const LOAD_QUADS = ROW_QUADS;
-const QK_QUADS = qk_dim / 4u;
-const HALF = rope_dim / 8u;
-const ROPE_START = rope_offset / 4u; // within a query
-const KEY_ROPE = key_rope_offset / 4u; // within the row
 const ROPE_END = KEY_ROPE + max(1u, 2u * HALF);
-const MASKED = -1e30; // WGSL may assume that infinities do not arise
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> cache: array<cache_unit>;
-@group(0) @binding(2) var<storage, read> rope_table: array<vec2f>;
-@group(0) @binding(3) var<storage, read> rope_pairs: array<u32>;
-@group(0) @binding(4) var<storage, read> rope_map: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(7) var<storage, read> kv: array<vec4f>;
-@group(0) @binding(8) var<uniform> step: Step;
-
-var<workgroup> all_queries: array<vec4f, HEADS * QK_QUADS>;
-var<workgroup> team_states: array<vec2f, TEAMS * HEADS>; // maximum, total
-var<workgroup> team_sums: array<vec4f, TEAMS / 2u * LANES * HEADS * V_ITEMS>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) place: u32) {
@@ -120,14 +98,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
         partner = shuffled(rows[TURN_FIRST], giver);
       } else {
         let other = clamp(select(quad + HALF, max(quad, HALF) - HALF, second), KEY_ROPE, ROPE_END - 1u);
-        partner = load_rows(group, at, other);
-        if (mends) {
-          partner = mended(partner, other, n, added, end);
-        }
-        if (SHIFTED) {
-          let shift = rope_map[other - KEY_ROPE];
-          partner += mat4x4f(shift, shift, shift, shift);
-        }
+        partner = loaded_partner(group, at, other, n, added, end, mends);
       }
       if ((first - start) % (16u * TEAMS) == 0u) {
         turns[i] = turn4(min(n.x, max_len - 1u), (clamp(quad, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE) % max(1u, HALF) * 4u);
@@ -195,12 +166,5 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     }
   }
   workgroupBarrier();
-  for (var i = local; i < HEADS * V_QUADS; i += THREADS) {
-    let head = i / V_QUADS;
-    let quad = i % V_QUADS;
-    let item = V_START + quad - V_FIRST * LANES;
-    let slot = (item % LANES * HEADS + head) * V_ITEMS + item / LANES;
-    let state = joined(head * TEAMS);
-    write_sum(split, group, first_head + head, quad, team_sums[slot], state.x, state.y, heads_per_group);
-  }
+  write_sums(local, split, group, first_head);
 }

@@ -6,27 +6,9 @@ const LANES = 16u;
 const THREADS = BLOCKS * LANES;
 const ROWS = BLOCKS * 4u;
 const KEYS = TILE / LANES;
-const QK_QUADS = qk_dim / 4u;
 const Q_PITCH = QK_QUADS | 1u;
-const V_QUADS = v_dim / 4u;
 const ITEMS = (V_QUADS + LANES - 1u) / LANES;
-const K_START = qk_offset / 4u; // K and V within the staged row
-const V_START = v_offset / 4u;
-const ROW_QUADS = row_dim / 4u;
 const LOAD_QUADS = load_dim / 4u; // what stage_quad gives of a staged row
-const HALF = rope_dim / 8u;
-const ROPE_START = rope_offset / 4u; // within a query
-const KEY_ROPE = key_rope_offset / 4u; // within the cache row
-const MASKED = -1e30; // WGSL may assume that infinities do not arise
-@group(0) @binding(0) var<storage, read> q: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> cache: array<cache_unit>;
-@group(0) @binding(2) var<storage, read> rope_table: array<vec2f>;
-@group(0) @binding(3) var<storage, read> rope_pairs: array<u32>;
-@group(0) @binding(4) var<storage, read> rope_map: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(7) var<storage, read> kv: array<vec4f>;
-@group(0) @binding(8) var<uniform> step: Step;
 
 var<workgroup> q_tile: array<vec4f, ROWS * Q_PITCH>; // pair r of a block behind all blocks' pairs r - 1
 var<workgroup> tile: array<vec4f, TILE * PITCH>;

@@ -145,7 +145,7 @@ export const TILE = {
 } as const;
 
 /** struct Group, which the weight parts take x in */
-/** load_query and write_sum of attention_partial */
+/** Bindings, load_query and write_sum of attention_partial, attention_prefill and attention_decode */
 export const ATTENTION_ENDS = part('attention_ends', attentionEnds);
 /** stage_tile of attention_partial */
 export const STAGE_TILE = part('stage_tile', stageTile);

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { link, u32 } from '../../../src/gpu/link.ts';
 import { STEP_BYTES, writeStep } from '../../../src/gpu/step.ts';
-import { KERNEL_NAMES } from '../../../src/kernels/index.ts';
+import { KERNEL_NAMES, KERNELS } from '../../../src/kernels/index.ts';
 import { packSampling, SAMPLING_BYTES } from '../../../src/kernels/sample.ts';
 import { CASES } from '../../../src/verify/cases.ts';
 
@@ -44,7 +44,8 @@ describe('what TypeScript says of a kernel is what its WGSL says', () => {
       access,
       name: binding,
     }));
-    const wgsl = bindingsOf(readFileSync(`${shaders}/${name}.wgsl`, 'utf8'));
+    const { source, includes } = KERNELS[name];
+    const wgsl = bindingsOf([source, ...includes.map(({ text }) => text)].join('\n'));
     expect(wgsl.map(({ index }) => index)).toEqual(wgsl.map((_, i) => i));
     expect(wgsl.map(({ access, name: binding }) => ({ access, name: binding }))).toEqual(declared);
     expect(declared.filter(({ access }) => access !== 'uniform').length).toBeLessThanOrEqual(8);
