@@ -1,7 +1,7 @@
 // Builds what measures the converter's tables (docs/conversion.md) in one process on one GPU:
 //
 //   node scripts/quality_table.mjs DIR        writes DIR/quality.js and DIR/node_layer_worker.js, which need the package webgpu only
-//   node DIR/quality.js --model FILE --calibration ROWS.npy --text NAME=FILE:WINDOWS ... --out RESULTS.jsonl
+//   node DIR/quality.js --model FILE [--calibration ROWS.npy] --text NAME=FILE:WINDOWS ... [--beside NAME=FILE:WINDOWS ...] --out RESULTS.jsonl
 //        [--first-token ID] [--statistics FILE] [--limit SECONDS] [--row NAME ...] [--again] [--profile] [--list]
 //
 // Rows run in the order of scripts/quality/rows.ts, or of --row; each is a line of RESULTS as soon as it is there, and rows that

@@ -26,11 +26,14 @@ import type { RowSpec } from './rows.ts';
 const { values: args } = parseArgs({
   options: {
     model: { type: 'string' },
+    /** Without: the text that ships with the package. */
     calibration: { type: 'string' },
     'calibration-rows': { type: 'string', default: '128' },
     'refit-rows': { type: 'string', default: '64' },
     /** NAME=PATH:WINDOWS */
     text: { type: 'string', multiple: true, default: [] },
+    /** The same; such a text is measured, and not in the means. */
+    beside: { type: 'string', multiple: true, default: [] },
     window: { type: 'string', default: '1024' },
     'first-token': { type: 'string' },
     out: { type: 'string' },
@@ -55,7 +58,7 @@ const started = performance.now();
 const seconds = (): number => (performance.now() - started) / 1000;
 const say = (text: string): void => void process.stderr.write(`${seconds().toFixed(1)} s  ${text}\n`);
 
-function required(name: 'model' | 'calibration' | 'out'): string {
+function required(name: 'model' | 'out'): string {
   const value = args[name];
   if (value === undefined) throw new Error(`--${name} is missing`);
   return value;
@@ -90,8 +93,11 @@ async function main(): Promise<void> {
   const { vendor, architecture, description } = gpu.info;
   say(`${vendor} ${architecture} ${description}, ${layerThreads()?.cores ?? 0} cores for the algebra`);
   const lab = new QualityLab(gpu, await openCheckpoint(await openFiles(required('model'))));
-  const path = required('calibration');
-  const all = readTokenRows(new Uint8Array(readFileSync(path)), path);
+  const path = args.calibration;
+  const all =
+    path === undefined
+      ? calibrationRows(lab.checkpoint, CALIBRATION_TEXT).rows
+      : readTokenRows(new Uint8Array(readFileSync(path)), path);
   const rows = all.slice(0, Number(args['calibration-rows']));
   const refitRows = rows.slice(0, Number(args['refit-rows']));
 
@@ -158,12 +164,17 @@ function kindOf({ steps, refit, searched }: RowSpec): keyof typeof EXPECTED {
   return steps > 0 ? 'steps' : refit ? 'refit' : 'plain';
 }
 
+function partsOf(text: string): readonly [name: string, path: string, windows: string] {
+  const [, name = '', path = '', windows = '1'] = /^([^=]+)=(.+):(\d+)$/.exec(text) ?? [];
+  return [name, path, windows];
+}
+
 async function addTexts(lab: QualityLab): Promise<void> {
   const tokenizer = tokenizerOf(lab.checkpoint);
   if (!tokenizer) throw new Error('the model has no tokenizer');
   const first = args['first-token'];
-  for (const text of args.text) {
-    const [, name = '', path = '', count = '1'] = /^([^=]+)=(.+):(\d+)$/.exec(text) ?? [];
+  for (const text of [...args.text, ...args.beside]) {
+    const [name, path, count] = partsOf(text);
     const { windows } = textWindows(
       tokenizer,
       readFileSync(path, 'utf8'),
@@ -204,6 +215,7 @@ async function measureRow(
   const cacheDtype = choice?.cacheDtype ?? spec.cacheDtype;
   const decoders = layers?.map(({ layer }) => layer) ?? null;
   const texts = await lab.measure(decoders, cacheDtype, clock);
+  const counted = args.text.flatMap((text) => texts[partsOf(text)[0]] ?? []);
   const bytesPerToken = lab.bytesPerToken(decoders, cacheDtype);
   const algebra = layers?.reduce((sum, { algebraMs }) => sum + algebraMs, 0);
   const refine = layers?.reduce((sum, { refineMs }) => sum + refineMs, 0);
@@ -214,8 +226,8 @@ async function measureRow(
     bytesPerToken,
     savedPercent: 100 * (1 - bytesPerToken / lab.bytesPerToken(null, 'f16')),
     texts,
-    rise: mean(Object.values(texts).map(({ rise }) => rise)),
-    kl: mean(Object.values(texts).map(({ kl }) => kl)),
+    rise: mean(counted.map(({ rise }) => rise)),
+    kl: mean(counted.map(({ kl }) => kl)),
     ms: {
       ...clock.ms,
       ...(algebra !== undefined && { algebra }),

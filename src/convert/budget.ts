@@ -28,12 +28,14 @@ export interface MethodChoice extends Budget {
 
 /**
  * Values of a row that a budget pays for, a multiple of 4.
+ * @param ropeStep what the rope key's width is a multiple of: 8 in our own method (chooseRopePairs)
  * @throws WebMlaError `bad_request` for a budget that no row fits into
  */
 export function rowWidth(
   { width }: Pick<AttentionShape, 'width'>,
   budget: number,
   cacheDtype: CacheFormat,
+  ropeStep = 8,
 ): number {
   if (!(budget > 0 && budget <= 1)) {
     throw new WebMlaError('bad_request', `kvBudget: expected a number above 0, at most 1, got ${budget}`);
@@ -41,7 +43,7 @@ export function rowWidth(
   const most = budget * 2 * width * 2;
   let values = 2 * width;
   // Rope and latent part have groups of their own, the last ones perhaps short.
-  while (values > 0 && widestRow(values, cacheDtype) > most) {
+  while (values > 0 && widestRow(values, cacheDtype, ropeStep) > most) {
     values -= 4;
   }
   if (values < 8) {
@@ -55,10 +57,12 @@ export function rowWidth(
 }
 
 /** Bytes of a row in the worse of two cases: one region, or two that both end in a short group. */
-export function widestRow(row_dim: number, cacheDtype: CacheFormat): number {
+export function widestRow(row_dim: number, cacheDtype: CacheFormat, ropeStep = 8): number {
   const bytes = (split_dim: number): number =>
     cacheBytesPerToken({ groups: 1, row_dim, split_dim }, cacheDtype);
-  return Math.max(bytes(row_dim), bytes(Math.max(4, row_dim - 4)));
+  // A row of a few values has fewer pairs.
+  const rope = row_dim > ropeStep ? ropeStep : 4;
+  return Math.max(bytes(row_dim), bytes(Math.max(4, row_dim - rope)));
 }
 
 /** @throws WebMlaError `bad_request` */
@@ -110,10 +114,12 @@ export function isQuantised(cacheDtype: CacheFormat): boolean {
 }
 
 function rowOf(shape: AttentionShape, choice: MethodChoice): number {
-  const { kvBudget, kv_lora_rank, qk_rope_head_dim = 0, row_dim, form, cacheDtype } = choice;
+  const { kvBudget, kv_lora_rank, qk_rope_head_dim = 0, row_dim, form, cacheDtype, method } = choice;
   if (row_dim !== undefined) return row_dim;
   if (kv_lora_rank !== undefined) return kv_lora_rank + (form === 'recon' ? 0 : qk_rope_head_dim);
-  if (kvBudget !== undefined) return rowWidth(shape, kvBudget, cacheDtype);
+  if (kvBudget !== undefined) {
+    return rowWidth(shape, kvBudget, cacheDtype, method === 'webmla' ? 8 : 4);
+  }
   throw new WebMlaError('bad_request', 'budget: expected kvBudget or kv_lora_rank, got neither');
 }
 
