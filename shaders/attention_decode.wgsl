@@ -20,7 +20,8 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   let start = split * step.split_len;
   let end = min(start + step.split_len, step.position + 1u);
   let added = own_rows(end); // the split's last row is not in the cache yet
-  append_row(local, group, 0u, added, id.z == 0u);
+  // By the last threads, while the first ones fetch queries.
+  append_row(THREADS - 1u - local, group, 0u, added, id.z == 0u);
   for (var quad = local; quad < select(0u, ROW_QUADS, HAS_EXACT && split == 0u); quad += THREADS) {
     exact_row[quad] = exact_quad(group, quad);
   }
@@ -132,37 +133,36 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     }
   }
 
-  // The teams' sums, first to one maximum, then half of the teams to the other half.
+  // The teams' sums under one maximum, then the upper half of the teams to the lower; what is left is added where it is written.
   for (var h = 0u; h < HEADS; h++) {
     if (lane == 0u) {
-      team_states[h * TEAMS + team] = vec2f(highest[h], total[h]);
+      team_highest[h * TEAMS + team] = highest[h];
     }
   }
   workgroupBarrier();
+  if (local < HEADS) {
+    head_highest[local] = highest_of(local);
+  }
+  workgroupBarrier();
   for (var h = 0u; h < HEADS; h++) {
-    let rescale = exp(highest[h] - joined(h * TEAMS).x);
+    let rescale = exp(highest[h] - head_highest[h]);
+    if (lane == 0u) {
+      team_totals[h * TEAMS + team] = total[h] * rescale;
+    }
     for (var i = 0u; i < V_ITEMS; i++) {
       sums[h * V_ITEMS + i] *= rescale;
     }
   }
-  for (var half = TEAMS / 2u; half > 0u; half /= 2u) {
-    let slot = (team % half * LANES + lane) * HEADS * V_ITEMS;
-    if (team >= half && team < 2u * half) {
-      for (var i = 0u; i < HEADS * V_ITEMS; i++) {
-        team_sums[slot + i] = sums[i];
-      }
-    }
-    workgroupBarrier();
-    if (team < half) {
-      for (var i = 0u; i < HEADS * V_ITEMS; i++) {
-        sums[i] += team_sums[slot + i];
-      }
-    }
-    workgroupBarrier();
-  }
-  if (team == 0u) {
+  let slot = (team % HALF_TEAMS * LANES + lane) * HEADS * V_ITEMS;
+  if (team >= HALF_TEAMS) {
     for (var i = 0u; i < HEADS * V_ITEMS; i++) {
-      team_sums[lane * HEADS * V_ITEMS + i] = sums[i];
+      team_sums[slot + i] = sums[i];
+    }
+  }
+  workgroupBarrier();
+  if (team < HALF_TEAMS) {
+    for (var i = 0u; i < HEADS * V_ITEMS; i++) {
+      team_sums[slot + i] += sums[i];
     }
   }
   workgroupBarrier();

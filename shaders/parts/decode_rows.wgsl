@@ -1,8 +1,11 @@
 // Rows of attention_decode in registers: four of a team at a time, as they lie in the cache or are yet to lie there; and what a
 // team's lanes and a workgroup's teams have to tell each other.
+const HALF_TEAMS = TEAMS / 2u;
 var<workgroup> all_queries: array<vec4f, HEADS * QK_QUADS>;
-var<workgroup> team_states: array<vec2f, TEAMS * HEADS>; // maximum, total
-var<workgroup> team_sums: array<vec4f, TEAMS / 2u * LANES * HEADS * V_ITEMS>;
+var<workgroup> team_highest: array<f32, TEAMS * HEADS>;
+var<workgroup> team_totals: array<f32, TEAMS * HEADS>;
+var<workgroup> head_highest: array<f32, HEADS>;
+var<workgroup> team_sums: array<vec4f, HALF_TEAMS * LANES * HEADS * V_ITEMS>;
 var<workgroup> own_row: array<vec4f, ROW_QUADS>; // of the step's token
 var<workgroup> exact_row: array<vec4f, select(1u, ROW_QUADS, HAS_EXACT)>; // of position 0
 
@@ -68,26 +71,30 @@ fn team_sum(own: vec4f) -> vec4f {
   return sum;
 }
 
-// Maximum and total of a head's teams.
-fn joined(states: u32) -> vec2f {
-  var state = vec2f(MASKED, 0.0);
+fn highest_of(head: u32) -> f32 {
+  var highest = MASKED;
   for (var t = 0u; t < TEAMS; t++) {
-    let other = team_states[states + t];
-    let highest = max(state.x, other.x);
-    state = vec2f(highest, state.y * exp(state.x - highest) + other.y * exp(other.x - highest));
+    highest = max(highest, team_highest[head * TEAMS + t]);
   }
-  return state;
+  return highest;
 }
 
-// Of all heads, by all threads, once the first team has left them in team_sums.
+// Of all heads, by all threads, once half of the teams have added theirs to the others' in team_sums.
 fn write_sums(local: u32, split: u32, group: u32, first_head: u32) {
   for (var i = local; i < HEADS * V_QUADS; i += THREADS) {
     let head = i / V_QUADS;
     let quad = i % V_QUADS;
     let item = V_START + quad - V_FIRST * LANES;
     let slot = (item % LANES * HEADS + head) * V_ITEMS + item / LANES;
-    let state = joined(head * TEAMS);
-    write_sum(split, group, first_head + head, quad, team_sums[slot], state.x, state.y, heads_per_group);
+    var sum = vec4f(0.0);
+    for (var t = 0u; t < HALF_TEAMS; t++) {
+      sum += team_sums[t * LANES * HEADS * V_ITEMS + slot];
+    }
+    var total = 0.0;
+    for (var t = 0u; t < TEAMS; t++) {
+      total += team_totals[head * TEAMS + t];
+    }
+    write_sum(split, group, first_head + head, quad, sum, head_highest[head], total, heads_per_group);
   }
 }
 

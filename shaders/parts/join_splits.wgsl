@@ -1,47 +1,58 @@
 // Σ_s e^(m_s - M) o_s / Σ_s e^(m_s - M) l_s, M = max_s m_s: what the splits of attention_partial come to, for one head and token.
 //   partials [num_splits, num_tokens, num_heads, v_dim + 4]  f32: o_s = Σ p V, then m_s and l_s = Σ p
-// A thread owns quads of the result and every PARTS-th split of them; sums are rescaled as the maximum rises, then the parts come
-// together in workgroup memory. The body's put_quad gets each quad once.
+// A thread owns quads of the result and every PARTS-th split of them, of which it fetches 4 at a time: sums are rescaled as the
+// maximum rises, then the parts come together in workgroup memory. The body's put_quad gets each quad once.
 const V_QUADS = v_dim / 4u;
 const MASKED = -1e30;
 
 var<workgroup> part_sums: array<vec4f, PART_SLOTS>;
-var<workgroup> part_states: array<vec2f, PART_SLOTS>;
+var<workgroup> part_highest: array<f32, PART_SLOTS>;
+var<workgroup> part_totals: array<f32, PART_SLOTS>;
 
 fn join_splits(token: u32, head: u32, lane: u32) {
   let pitch = step.num_tokens * num_heads * (V_QUADS + 1u);
   let base = (token * num_heads + head) * (V_QUADS + 1u);
+  let last = step.num_splits - 1u;
   for (var first = 0u; first < V_QUADS; first += THREADS) {
     let item = first + lane;
     let part = item / V_QUADS;
     let quad = item % V_QUADS;
     var sum = vec4f(0.0);
-    var state = vec2f(MASKED, 0.0); // maximum, total
+    var highest = MASKED;
+    var total = 0.0;
     if (part < PARTS) {
-      for (var s = part; s < step.num_splits; s += PARTS) {
-        let other = partials[s * pitch + base + V_QUADS].xy;
-        let highest = max(state.x, other.x);
-        let old = exp(state.x - highest);
-        let fresh = exp(other.x - highest);
-        sum = sum * old + partials[s * pitch + base + quad] * fresh;
-        state = vec2f(highest, state.y * old + other.y * fresh);
+      for (var s = part; s <= last; s += 4u * PARTS) {
+        let n = vec4u(s) + vec4u(0u, PARTS, 2u * PARTS, 3u * PARTS);
+        let at = min(n, vec4u(last)) * pitch + base;
+        let ends = mat4x2f(partials[at.x + V_QUADS].xy, partials[at.y + V_QUADS].xy, partials[at.z + V_QUADS].xy, partials[at.w + V_QUADS].xy);
+        let quads = mat4x4f(partials[at.x + quad], partials[at.y + quad], partials[at.z + quad], partials[at.w + quad]);
+        let own = vec4f(ends[0].x, ends[1].x, ends[2].x, ends[3].x);
+        let rising = max(max(highest, max(own.x, own.y)), max(own.z, own.w));
+        let weights = select(vec4f(0.0), exp(own - rising), n <= vec4u(last));
+        let rescale = exp(highest - rising);
+        highest = rising;
+        sum = sum * rescale + quads * weights;
+        total = total * rescale + dot(vec4f(ends[0].y, ends[1].y, ends[2].y, ends[3].y), weights);
       }
     }
     if (PARTS > 1u) {
       part_sums[lane] = sum;
-      part_states[lane] = state;
+      part_highest[lane] = highest;
+      part_totals[lane] = total;
       workgroupBarrier();
-      for (var p = 1u; p < PARTS && part == 0u; p++) {
-        let other = part_states[lane + p * V_QUADS];
-        let highest = max(state.x, other.x);
-        let old = exp(state.x - highest);
-        let fresh = exp(other.x - highest);
-        sum = sum * old + part_sums[lane + p * V_QUADS] * fresh;
-        state = vec2f(highest, state.y * old + other.y * fresh);
+      for (var p = 0u; p < PARTS; p++) {
+        highest = max(highest, part_highest[quad + p * V_QUADS]);
+      }
+      sum = vec4f(0.0);
+      total = 0.0;
+      for (var p = 0u; p < PARTS; p++) {
+        let weight = exp(part_highest[quad + p * V_QUADS] - highest);
+        sum += part_sums[quad + p * V_QUADS] * weight;
+        total += part_totals[quad + p * V_QUADS] * weight;
       }
     }
     if (part == 0u) {
-      put_quad(token, head, quad, sum / state.y);
+      put_quad(token, head, quad, sum / total);
     }
   }
 }

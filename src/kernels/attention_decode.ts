@@ -96,7 +96,7 @@ export function decodeTuning(dims: AttentionDims, row: RowForm): DecodeTuning | 
 function sharedBytes(dims: AttentionDims, { LANES, HEADS, TEAMS }: DecodeTuning): number {
   const { count } = itemsOf(dims.v_offset, dims.v_dim, LANES);
   const sums = TEAMS * 8 + (TEAMS / 2) * LANES * count * 16;
-  return HEADS * (sums + dims.qk_dim * 4) + 2 * dims.row_dim * 4;
+  return HEADS * (sums + 4 + dims.qk_dim * 4) + 2 * dims.row_dim * 4;
 }
 
 export interface AttentionDecodeDims extends AttentionDims {
