@@ -7,30 +7,41 @@ const WORKGROUP_SIZE = 64u;
 @group(0) @binding(1) var<storage, read_write> tokens: array<u32>;
 @group(0) @binding(2) var<uniform> step: Step;
 
+var<private> best_value: f32;
+var<private> best_index: u32;
 var<workgroup> values: array<f32, WORKGROUP_SIZE>;
 var<workgroup> indices: array<u32, WORKGROUP_SIZE>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
-  var value = -3.4e38;
-  var index = 0xffffffffu;
+  best_value = -3.4e38;
+  best_index = 0xffffffffu;
   for (var i = lane; i < slices; i += WORKGROUP_SIZE) {
-    let candidate = bitcast<f32>(best[i].x);
-    if (candidate > value) {
-      value = candidate;
-      index = best[i].y;
-    }
+    offer(bitcast<f32>(best[i].x), best[i].y);
   }
-  values[lane] = value;
-  indices[lane] = index;
+  values[lane] = best_value;
+  indices[lane] = best_index;
+  workgroupBarrier();
+  // By eights, so that no thread compares 64 one after another.
+  if (lane < WORKGROUP_SIZE / 8u) {
+    for (var i = 1u; i < 8u; i++) {
+      offer(values[lane + i * WORKGROUP_SIZE / 8u], indices[lane + i * WORKGROUP_SIZE / 8u]);
+    }
+    values[lane] = best_value;
+    indices[lane] = best_index;
+  }
   workgroupBarrier();
   if (lane == 0u) {
-    for (var i = 1u; i < WORKGROUP_SIZE; i++) {
-      if (values[i] > value || (values[i] == value && indices[i] < index)) {
-        value = values[i];
-        index = indices[i];
-      }
+    for (var i = 1u; i < WORKGROUP_SIZE / 8u; i++) {
+      offer(values[i], indices[i]);
     }
-    tokens[step.position + step.num_tokens] = index;
+    tokens[step.position + step.num_tokens] = best_index;
+  }
+}
+
+fn offer(value: f32, index: u32) {
+  if (value > best_value || (value == best_value && index < best_index)) {
+    best_value = value;
+    best_index = index;
   }
 }

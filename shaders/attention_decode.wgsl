@@ -20,6 +20,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   let start = split * step.split_len;
   let end = min(start + step.split_len, step.position + 1u);
   let added = own_rows(end); // the split's last row is not in the cache yet
+  let last = max(end, 1u + added) - 1u - added;
+  // Always a turn ahead, the first ones while everything else is made ready.
+  var coming: array<packed_rows, ITEMS>;
+  for (var i = 0u; i < ITEMS; i++) {
+    coming[i] = load_rows(group, min(rows_from(start + team), vec4u(last)), min(lane + i * LANES, ROW_QUADS - 1u));
+  }
   // By the last threads, while the first ones fetch queries.
   append_row(THREADS - 1u - local, group, 0u, added, id.z == 0u);
   for (var quad = local; quad < select(0u, ROW_QUADS, HAS_EXACT && split == 0u); quad += THREADS) {
@@ -29,7 +35,6 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     all_queries[i] = load_query(group, first_head + i / QK_QUADS, i % QK_QUADS, heads_per_group);
   }
   workgroupBarrier();
-  let last = max(end, 1u + added) - 1u - added;
 
   // Item i of a thread is quad lane + i * LANES of the row. What a view does not have weighs nothing.
   var queries: array<vec4f, max(1u, HEADS * K_ITEMS)>;
@@ -54,7 +59,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   }
 
   // Cosines and sines of the thread's next row, and what takes them from one row of the team to its next, so that the table is
-  // read for every 16th only. The first row's sines are 0, its cosines the factor that some rope scalings give the whole table.
+  // read for every 8th only. The first row's sines are 0, its cosines the factor that some rope scalings give the whole table.
   var turns: array<mat2x4f, max(1u, TURN_ITEMS)>;
   var strides: array<mat2x4f, max(1u, TURN_ITEMS)>;
   var shifts: array<vec4f, max(1u, TURN_ITEMS)>;
@@ -70,12 +75,14 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   }
 
   for (var first = start; first < end; first += 4u * TEAMS) {
-    let n = vec4u(first + team) + vec4u(0u, TEAMS, 2u * TEAMS, 3u * TEAMS);
-    let at = min(n, vec4u(last));
+    let n = rows_from(first + team);
     let mends = (HAS_EXACT && first == 0u) || (APPENDS && added == 1u && first + 4u * TEAMS >= end);
     var rows: array<mat4x4f, ITEMS>; // column r: of row r
     for (var i = 0u; i < ITEMS; i++) {
-      rows[i] = load_rows(group, at, min(lane + i * LANES, ROW_QUADS - 1u));
+      rows[i] = unpacked_rows(coming[i], min(lane + i * LANES, ROW_QUADS - 1u));
+    }
+    for (var i = 0u; i < ITEMS; i++) {
+      coming[i] = load_rows(group, min(rows_from(first + team + 4u * TEAMS), vec4u(last)), min(lane + i * LANES, ROW_QUADS - 1u));
     }
     if (mends) {
       for (var i = 0u; i < ITEMS; i++) {
@@ -99,9 +106,9 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
         partner = shuffled(rows[TURN_FIRST], giver);
       } else {
         let other = clamp(select(quad + HALF, max(quad, HALF) - HALF, second), KEY_ROPE, ROPE_END - 1u);
-        partner = loaded_partner(group, at, other, n, added, end, mends);
+        partner = loaded_partner(group, min(n, vec4u(last)), other, n, added, end, mends);
       }
-      if ((first - start) % (16u * TEAMS) == 0u) {
+      if ((first - start) % (8u * TEAMS) == 0u) {
         turns[i] = turn4(min(n.x, max_len - 1u), (clamp(quad, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE) % max(1u, HALF) * 4u);
       }
       let own = rows[TURN_FIRST + i];

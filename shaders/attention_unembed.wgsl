@@ -18,7 +18,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   for (var quad = V_QUADS + lane; quad < 8u * in_groups; quad += THREADS) {
     latent[quad] = vec4f(0.0);
   }
-  join_splits(id.y, id.x, lane);
+  join_splits(id.y, id.x, 0u, lane);
   workgroupBarrier();
   let own = lane % LANES;
   for (var first = 0u; first < out_dim; first += ROWS) {

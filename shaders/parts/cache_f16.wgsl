@@ -3,8 +3,7 @@
 alias cache_unit = vec2u;
 
 fn load_row4(group: u32, position: u32, quad: u32) -> vec4f {
-  let unit = cache[(group * max_len + position) * (row_dim / 4u) + quad];
-  return vec4f(unpack2x16float(unit.x), unpack2x16float(unit.y));
+  return unpacked_row4(packed_row4(group, position, quad), quad);
 }
 
 fn store_block(t: u32, group: u32, position: u32, first: u32, end: u32) {
@@ -23,8 +22,14 @@ fn packed_quad(t: u32, group: u32, position: u32, quad: u32) -> vec2u {
 
 const HAS_EXACT = false;
 
-fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
-  return load_row4(group, position, quad);
+alias packed_row_quad = vec2u;
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> packed_row_quad {
+  return cache[(group * max_len + position) * (row_dim / 4u) + quad];
+}
+
+fn unpacked_row4(unit: packed_row_quad, quad: u32) -> vec4f {
+  return vec4f(unpack2x16float(unit.x), unpack2x16float(unit.y));
 }
 
 fn exact_quad(group: u32, quad: u32) -> vec4f {

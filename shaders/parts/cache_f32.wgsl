@@ -16,8 +16,14 @@ fn stored_quad(t: u32, group: u32, position: u32, quad: u32) -> vec4f {
 
 const HAS_EXACT = false;
 
-fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
+alias packed_row_quad = vec4f;
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> packed_row_quad {
   return load_row4(group, position, quad);
+}
+
+fn unpacked_row4(value: packed_row_quad, quad: u32) -> vec4f {
+  return value;
 }
 
 fn exact_quad(group: u32, quad: u32) -> vec4f {

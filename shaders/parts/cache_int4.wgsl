@@ -6,16 +6,22 @@ fn load_row4(group: u32, position: u32, quad: u32) -> vec4f {
   if (position == 0u) {
     return exact_quad(group, quad);
   }
-  return packed_row4(group, position, quad);
+  return unpacked_row4(packed_row4(group, position, quad), quad);
 }
 
-fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
+alias packed_row_quad = vec2u; // quants of two quads, scale
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> packed_row_quad {
   let base = (group * max_len + position) * row_words;
   let second = quad >= split_dim / 4u;
   let within = quad - select(0u, split_dim / 4u, second);
-  let scale = unpack2x16float(cache[base + select(scale_word, second_scale_word, second) + within / 8u]);
-  let word = cache[base + select(0u, second_word, second) + within / 2u] >> (within % 2u * 4u);
-  return scale.x * vec4f(unpack4xU8(word & 0x0f0f0f0fu)) + scale.y;
+  return vec2u(cache[base + select(0u, second_word, second) + within / 2u], cache[base + select(scale_word, second_scale_word, second) + within / 8u]);
+}
+
+fn unpacked_row4(unit: packed_row_quad, quad: u32) -> vec4f {
+  let scale = unpack2x16float(unit.y);
+  let within = quad - select(0u, split_dim / 4u, quad >= split_dim / 4u);
+  return scale.x * vec4f(unpack4xU8((unit.x >> (within % 2u * 4u)) & 0x0f0f0f0fu)) + scale.y;
 }
 
 fn store_block(t: u32, group: u32, position: u32, first: u32, end: u32) {

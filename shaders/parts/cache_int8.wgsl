@@ -6,15 +6,21 @@ fn load_row4(group: u32, position: u32, quad: u32) -> vec4f {
   if (position == 0u) {
     return exact_quad(group, quad);
   }
-  return packed_row4(group, position, quad);
+  return unpacked_row4(packed_row4(group, position, quad), quad);
 }
 
-fn packed_row4(group: u32, position: u32, quad: u32) -> vec4f {
+alias packed_row_quad = vec2u; // quants, scale
+
+fn packed_row4(group: u32, position: u32, quad: u32) -> packed_row_quad {
   let base = (group * max_len + position) * row_words;
   let within = quad - select(0u, split_dim / 4u, quad >= split_dim / 4u);
   let scales = base + select(scale_word, second_scale_word, quad >= split_dim / 4u);
-  let scale = unpack2x16float(cache[scales + within / 8u]);
-  return scale.x * vec4f(unpack4xU8(cache[base + quad])) + scale.y;
+  return vec2u(cache[base + quad], cache[scales + within / 8u]);
+}
+
+fn unpacked_row4(unit: packed_row_quad, quad: u32) -> vec4f {
+  let scale = unpack2x16float(unit.y);
+  return scale.x * vec4f(unpack4xU8(unit.x)) + scale.y;
 }
 
 fn store_block(t: u32, group: u32, position: u32, first: u32, end: u32) {

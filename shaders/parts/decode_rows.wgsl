@@ -18,8 +18,19 @@ fn is_key(quad: u32) -> bool {
   return quad >= K_START && quad < K_END && !(TURNS_KEY && is_turned(quad));
 }
 
-fn load_rows(group: u32, at: vec4u, quad: u32) -> mat4x4f {
-  return mat4x4f(packed_row4(group, at.x, quad), packed_row4(group, at.y, quad), packed_row4(group, at.z, quad), packed_row4(group, at.w, quad));
+alias packed_rows = array<packed_row_quad, 4>;
+
+fn load_rows(group: u32, at: vec4u, quad: u32) -> packed_rows {
+  return packed_rows(packed_row4(group, at.x, quad), packed_row4(group, at.y, quad), packed_row4(group, at.z, quad), packed_row4(group, at.w, quad));
+}
+
+fn unpacked_rows(rows: packed_rows, quad: u32) -> mat4x4f {
+  return mat4x4f(unpacked_row4(rows[0], quad), unpacked_row4(rows[1], quad), unpacked_row4(rows[2], quad), unpacked_row4(rows[3], quad));
+}
+
+// The places of a team's next four rows.
+fn rows_from(first: u32) -> vec4u {
+  return vec4u(first) + vec4u(0u, TEAMS, 2u * TEAMS, 3u * TEAMS);
 }
 
 // The step's own row does not lie in the cache (what is behind it weighs nothing), an exact one lies elsewhere.
@@ -35,7 +46,7 @@ fn mended(rows: mat4x4f, quad: u32, n: vec4u, added: u32, end: u32) -> mat4x4f {
 
 // What a quad turns with, where no lane of the team has it in a place that is known before.
 fn loaded_partner(group: u32, at: vec4u, quad: u32, n: vec4u, added: u32, end: u32, mends: bool) -> mat4x4f {
-  var rows = load_rows(group, at, quad);
+  var rows = unpacked_rows(load_rows(group, at, quad), quad);
   if (mends) {
     rows = mended(rows, quad, n, added, end);
   }

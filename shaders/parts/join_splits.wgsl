@@ -1,6 +1,6 @@
 // Σ_s e^(m_s - M) o_s / Σ_s e^(m_s - M) l_s, M = max_s m_s: what the splits of attention_partial come to, for one head and token.
 //   partials [num_splits, num_tokens, num_heads, v_dim + 4]  f32: o_s = Σ p V, then m_s and l_s = Σ p
-// A thread owns quads of the result and every PARTS-th split of them, of which it fetches 4 at a time: sums are rescaled as the
+// QUADS quads of the result from first_quad on. A thread owns some of them and every PARTS-th split of them, of which it fetches 4 at a time: sums are rescaled as the
 // maximum rises, then the parts come together in workgroup memory. The body's put_quad gets each quad once.
 const V_QUADS = v_dim / 4u;
 const MASKED = -1e30;
@@ -9,14 +9,15 @@ var<workgroup> part_sums: array<vec4f, PART_SLOTS>;
 var<workgroup> part_highest: array<f32, PART_SLOTS>;
 var<workgroup> part_totals: array<f32, PART_SLOTS>;
 
-fn join_splits(token: u32, head: u32, lane: u32) {
+fn join_splits(token: u32, head: u32, first_quad: u32, lane: u32) {
   let pitch = step.num_tokens * num_heads * (V_QUADS + 1u);
   let base = (token * num_heads + head) * (V_QUADS + 1u);
   let last = step.num_splits - 1u;
-  for (var first = 0u; first < V_QUADS; first += THREADS) {
+  for (var first = 0u; first < QUADS; first += THREADS) {
     let item = first + lane;
-    let part = item / V_QUADS;
-    let quad = item % V_QUADS;
+    let part = item / QUADS;
+    let own_quad = item % QUADS;
+    let quad = first_quad + own_quad;
     var sum = vec4f(0.0);
     var highest = MASKED;
     var total = 0.0;
@@ -41,14 +42,14 @@ fn join_splits(token: u32, head: u32, lane: u32) {
       part_totals[lane] = total;
       workgroupBarrier();
       for (var p = 0u; p < PARTS; p++) {
-        highest = max(highest, part_highest[quad + p * V_QUADS]);
+        highest = max(highest, part_highest[own_quad + p * QUADS]);
       }
       sum = vec4f(0.0);
       total = 0.0;
       for (var p = 0u; p < PARTS; p++) {
-        let weight = exp(part_highest[quad + p * V_QUADS] - highest);
-        sum += part_sums[quad + p * V_QUADS] * weight;
-        total += part_totals[quad + p * V_QUADS] * weight;
+        let weight = exp(part_highest[own_quad + p * QUADS] - highest);
+        sum += part_sums[own_quad + p * QUADS] * weight;
+        total += part_totals[own_quad + p * QUADS] * weight;
       }
     }
     if (part == 0u) {

@@ -13,22 +13,27 @@ export type CombineDims = Pick<
   'groups' | 'heads_per_group' | 'v_dim' | 'out_stride' | 'max_tokens' | 'max_partials' | 'adapter'
 >;
 
-/** What parts/join_splits.wgsl is told. */
-export function joinConstants({
-  groups,
-  heads_per_group,
-  v_dim,
-  adapter,
-}: CombineDims): Record<'num_heads' | 'v_dim' | 'THREADS' | 'PARTS' | 'PART_SLOTS', Constant> {
+/** What parts/join_splits.wgsl is told. @param quads of a workgroup */
+export function joinConstants(
+  { groups, heads_per_group, v_dim, adapter }: CombineDims,
+  quads: number,
+): Record<'num_heads' | 'v_dim' | 'QUADS' | 'THREADS' | 'PARTS' | 'PART_SLOTS', Constant> {
   const threads = joinThreads(adapter);
-  const parts = Math.max(1, Math.floor(threads / (v_dim / 4)));
+  const parts = Math.max(1, Math.floor(threads / quads));
   return {
     num_heads: u32(groups * heads_per_group),
     v_dim: u32(v_dim),
+    QUADS: u32(quads),
     THREADS: u32(threads),
     PARTS: u32(parts),
     PART_SLOTS: u32(parts > 1 ? threads : 1),
   };
+}
+
+/** Quads of a head that a workgroup joins: few where workgroups cost nothing, so that many threads share the splits. */
+function joinedQuads({ v_dim, adapter }: CombineDims): number {
+  const quads = v_dim / 4;
+  return adapter.software || quads % 4 !== 0 ? quads : 4;
 }
 
 export function joinThreads({ software }: AttentionAdapter): number {
@@ -41,7 +46,10 @@ export const attention_combine = defineKernel({
   source,
   includes: [STEP, JOIN_SPLITS],
   parts: {},
-  constants: (dims: CombineDims) => ({ ...joinConstants(dims), out_stride: u32(dims.out_stride) }),
+  constants: (dims: CombineDims) => ({
+    ...joinConstants(dims, joinedQuads(dims)),
+    out_stride: u32(dims.out_stride),
+  }),
   bindings: (dims) => ({
     partials: readonly(partialsBytes(dims)),
     out: writable(
@@ -50,7 +58,9 @@ export const attention_combine = defineKernel({
     step: uniform(STEP_BYTES),
   }),
   grid: (dims) => (step) =>
-    step.num_splits === 1 ? null : [dims.groups * dims.heads_per_group, step.num_tokens, 1],
+    step.num_splits === 1
+      ? null
+      : [dims.groups * dims.heads_per_group, step.num_tokens, dims.v_dim / 4 / joinedQuads(dims)],
   bytesMoved: (dims, step) =>
     step.num_tokens *
     dims.groups *

@@ -24,7 +24,7 @@ export const attention_unembed = defineKernel({
   includes: [STEP, GROUP_STRUCT, JOIN_SPLITS],
   parts: { weight: WEIGHT },
   constants: (dims: UnembedDims) => ({
-    ...joinConstants(dims),
+    ...joinConstants(dims, dims.v_dim / 4),
     in_groups: u32(groupsOf(dims.v_dim)),
     out_dim: u32(dims.out_dim),
     out_stride: u32(dims.out_stride),

@@ -83,7 +83,7 @@ export function isPacked(format: WeightFormat): format is PackedFormat {
   return format in PACKED;
 }
 
-/** load_row4, packed_row4, exact_quad, store_block and stored_quad */
+/** load_row4, packed_row4 and unpacked_row4, exact_quad, store_block and stored_quad */
 export const CACHE = {
   f32: part('cache_f32', cacheF32),
   f16: part('cache_f16', cacheF16),
