@@ -94,12 +94,13 @@ function draw() {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${SIZE.width} ${SIZE.height}" font-family="system-ui, sans-serif" role="img" aria-label="${title}. ${frontier.map(described).join('; ')}">\n<style>${style()}</style>\n${parts.join('\n')}\n</svg>\n`;
 }
 
-/** Each beside its mark, on the side where it covers the fewest marks and labels. */
+/** Each beside its mark, on the side where it covers the fewest marks and labels, and least of the line. */
 function labels(frontier, place) {
   const boxes = points.map((point) => {
     const [x, y] = place(point);
     return { left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 };
   });
+  const line = alongLine(frontier.map(place));
   return frontier.map((point) => {
     const [x, y] = place(point);
     const words = `${FORMS[point.form].name} ${point.cacheDtype} ${riseText(point)}`;
@@ -107,7 +108,9 @@ function labels(frontier, place) {
     const places = [-26, -12, 4, 18, 32].flatMap((down) =>
       [x + 10, x - 10 - width].map((left) => {
         const box = { left, right: left + width, top: y + down - 10, bottom: y + down + 3 };
-        const covered = boxes.filter((other) => overlap(box, other)).length;
+        const covered =
+          boxes.filter((other) => overlap(box, other)).length +
+          line.filter((other) => overlap(box, other)).length / 20;
         const outside = box.bottom > PLOT.bottom || box.left < PLOT.left || box.right > PLOT.right ? 100 : 0;
         return { box, down, cost: covered + outside + Math.abs(down - 4) / 100 + (left < x ? 0.3 : 0) };
       }),
@@ -118,17 +121,31 @@ function labels(frontier, place) {
   });
 }
 
+/** Places on a line, each a twentieth of the way to the next corner. */
+function alongLine(corners) {
+  return corners.slice(1).flatMap(([toX, toY], i) => {
+    const [fromX, fromY] = corners[i];
+    return Array.from({ length: 20 }, (_, step) => {
+      const [x, y] = [fromX + ((toX - fromX) * step) / 20, fromY + ((toY - fromY) * step) / 20];
+      return { left: x, right: x, top: y, bottom: y };
+    });
+  });
+}
+
 function overlap(a, b) {
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
 
-/** What nothing beats at no more bytes, by bytes. */
+/** What nothing beats at no more bytes, by bytes; of equals the first. */
 function frontierOf(all) {
   return all
-    .filter(
-      (one) => !all.some((other) => other !== one && other.bytes <= one.bytes && other.rise <= one.rise),
-    )
+    .filter((one, i) => !all.some((other, j) => j !== i && beats(other, one, j < i)))
     .toSorted((a, b) => a.bytes - b.bytes);
+}
+
+function beats(other, one, earlier) {
+  const noWorse = other.bytes <= one.bytes && other.rise <= one.rise;
+  return noWorse && (earlier || other.bytes < one.bytes || other.rise < one.rise);
 }
 
 function legend() {
