@@ -11,7 +11,7 @@ import type { Gpu } from '../../src/gpu/device.ts';
 import { Pipelines } from '../../src/gpu/pipelines.ts';
 import { architectureOf } from '../../src/model/architecture.ts';
 import { calibrate } from '../../src/runtime/calibrate.ts';
-import { rounded } from '../../src/runtime/convert_model.ts';
+import { rounded } from '../../src/runtime/converted_weights.ts';
 import { convertAndRefit } from '../../src/runtime/converted_layers.ts';
 import type { ConvertedLayer, LayerAhead } from '../../src/runtime/converted_layers.ts';
 import type { DecoderSource } from '../../src/runtime/decoder_source.ts';

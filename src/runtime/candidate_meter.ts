@@ -7,7 +7,7 @@ import type { ModelConfig } from '../core/config.ts';
 import type { WeightFormat } from '../core/packed.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
-import { rounded } from './convert_model.ts';
+import { rounded } from './converted_weights.ts';
 import { convertLayers } from './converted_layers.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import { evaluate } from './evaluate.ts';

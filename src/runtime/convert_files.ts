@@ -9,7 +9,7 @@ import { intentOf } from './conversion_choice.ts';
 import type { ConversionWish } from './conversion_choice.ts';
 import { convertByIntent } from './convert_by_intent.ts';
 import type { IntentProgress } from './convert_by_intent.ts';
-import type { KeptStatistics } from './convert_model.ts';
+import type { KeptStatistics } from './conversion_types.ts';
 import type { LayerThreads } from './layer_pool.ts';
 import { findStatistics, keepStatistics, modelHash, statisticsAddress } from './statistics_store.ts';
 import type { CacheDtype, LoadProgress } from './types.ts';

@@ -7,14 +7,8 @@ import { LatentCheckpointWriter } from '../convert/latent_checkpoint.ts';
 import type { LayerReport } from '../convert/report.ts';
 import { shrinkStatistics } from '../convert/shrunk_statistics.ts';
 import type { LayerStatistics } from '../convert/statistics.ts';
-import { writeStatistics } from '../convert/statistics_file.ts';
-import { cacheBytesPerToken } from '../core/cache_rows.ts';
 import { throwIfAborted, WebMlaError } from '../core/errors.ts';
-import { latentShape } from '../core/layers.ts';
-import type { DecoderLayer, Linear, MlaAttention } from '../core/layers.ts';
-import { unpack } from '../core/packed.ts';
-import type { PackedTensor, WeightFormat } from '../core/packed.ts';
-import { quantize } from '../core/quantize.ts';
+import type { DecoderLayer, MlaAttention } from '../core/layers.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
 import { gpuMemory } from '../gpu/buffers.ts';
@@ -23,95 +17,14 @@ import type { Gpu } from '../gpu/device.ts';
 import { Pipelines } from '../gpu/pipelines.ts';
 import { architectureOf } from '../model/architecture.ts';
 import { calibrate } from './calibrate.ts';
+import type { ConvertedModel, ConvertOptions } from './conversion_types.ts';
 import { convertAndRefit, convertLayers } from './converted_layers.ts';
-import type { DecoderSource } from './decoder_source.ts';
+import { retainedDecoder, rounded } from './converted_weights.ts';
 import { withRopeRemoved } from './rope_removed.ts';
 import { deepseekFiles, latentFiles } from './latent_files.ts';
-import type { LayerThreads } from './layer_pool.ts';
-import type { ModelFolder } from './latent_files.ts';
-import type { WeightChoice } from './types.ts';
 import { WeightReader } from './weight_reader.ts';
 
-export { readStatistics } from '../convert/statistics_file.ts';
 export type { LayerStatistics, MethodChoice };
-
-export interface CalibrationInput {
-  /** Rows of token ids, each a sequence of its own. */
-  readonly rows: readonly Uint32Array<ArrayBuffer>[];
-  /** Of an earlier calibration: rows are then needed for the refit only. */
-  readonly statistics?: readonly LayerStatistics[] | undefined;
-  /** Refits o_proj on so many of the rows; 0: not at all. */
-  readonly refitRows: number;
-  /** What the weights alone say of a text counts as so many tokens (convert/shrunk_statistics.ts). Default 0: for many rows. */
-  readonly priorTokens?: number;
-}
-
-/** Rows that statistics were gathered over are part of what they are. */
-export interface KeptStatistics {
-  /** @returns null when there are none */
-  find(rows: CalibrationInput['rows']): Promise<readonly LayerStatistics[] | null>;
-  keep(rows: CalibrationInput['rows'], statistics: readonly LayerStatistics[]): Promise<void>;
-}
-
-export interface ConvertProgress {
-  readonly stage: 'calibrate' | 'refine' | 'convert';
-  /** Done and in all: rows times layers, steps times layers, or layers. */
-  readonly loaded: number;
-  readonly total: number;
-}
-
-export interface ConvertOptions {
-  readonly choice:
-    | MethodChoice
-    | { readonly method: 'exact'; readonly cacheDtype: LatentConfig['cacheDtype'] };
-  /** Not needed by `exact`. */
-  readonly calibration?: CalibrationInput;
-  /** Opens the GPU, when it is needed. */
-  readonly gpu: () => Promise<GPU | undefined>;
-  /** Of matrices that the conversion leaves alone. */
-  readonly weights: WeightChoice;
-  /** Of those that it makes, default f16; of all of them in format deepseek: f32 (default) or bf16. */
-  readonly madeWeights?: WeightFormat;
-  /** Steps of Adam on all maps of each layer, on the rows of the refit (or as many, without one). Default 0. */
-  readonly refineSteps?: number;
-  /** Layout of the result. 'deepseek': exportable strict layers only. Default 'webmla'. */
-  readonly format?: 'webmla' | 'deepseek';
-  readonly onProgress: (progress: ConvertProgress) => void;
-  /** Keep the layers in memory besides, for `decoder`. */
-  readonly retain?: boolean;
-  /** Statistics of earlier conversions, and where new ones go. */
-  readonly kept?: KeptStatistics | null;
-  /** Where made weights stay until they are read. Default: in memory. */
-  readonly keep?: (bytes: Uint8Array<ArrayBuffer>) => Blob;
-  /** For the algebra. Default: this thread. */
-  readonly threads?: LayerThreads | null;
-  readonly signal?: AbortSignal;
-}
-
-/** A converted checkpoint as the files of a folder. */
-export interface ConvertedModel {
-  readonly latent: LatentConfig;
-  readonly reports: readonly LayerReport[];
-  readonly statistics: readonly LayerStatistics[] | null;
-  readonly calibrationTokens: number;
-  readonly files: ModelFolder;
-  /** What the files hold, to be loaded at once; null unless it was asked for. */
-  readonly decoder: DecoderSource | null;
-  readonly timings: ConvertTimings;
-  /** Most GPU memory that was in use at a time, residual streams and one layer's weights with it. */
-  readonly gpuBytes: Readonly<Record<'calibrate' | 'convert', number>>;
-}
-
-/**
- * Parts of convertMs: recalibrateMs (transmla's second calibration), refineMs, refitMs (solveMs, its equations on the host, is a
- * part of that), algebraMs (of all threads together, most of it beside the rest).
- */
-export type ConvertTimings = Readonly<
-  Record<
-    'calibrateMs' | 'convertMs' | 'recalibrateMs' | 'algebraMs' | 'refineMs' | 'refitMs' | 'solveMs',
-    number
-  >
->;
 
 /** Rows to refine on where there is no refit to say how many. */
 const REFINE_ROWS = 64;
@@ -246,7 +159,7 @@ async function convertOn(
     reports,
     statistics,
     calibrationTokens: statistics?.[0]?.tokens ?? 0,
-    decoder: options.retain ? decoderOf(reader, made) : null,
+    decoder: options.retain ? retainedDecoder(reader, made) : null,
     files: deepseek ? deepseekFiles(checkpoint, deepseek) : latentFiles(checkpoint, latent, own),
     timings: { calibrateMs, convertMs: performance.now() - started - calibrateMs, ...parts },
     gpuBytes: { calibrate: calibrateBytes, convert: gpuMemory.peak },
@@ -270,61 +183,4 @@ export function checkGqa({ name, latent }: Checkpoint): void {
     'unsupported',
     `${name}: expected a GQA checkpoint, got one that is converted already`,
   );
-}
-
-function decoderOf(reader: WeightReader, made: readonly DecoderLayer<MlaAttention>[]): DecoderSource {
-  return {
-    config: reader.config,
-    latent: null,
-    layer: async (index) => reader.layer(index),
-    ends: async () => reader.ends(),
-    notes: () => reader.notes(),
-    convertedLayer: async (index) => {
-      const layer = made[index];
-      if (!layer) throw new RangeError(`layer ${index}: expected one of ${made.length}`);
-      return layer;
-    },
-  };
-}
-
-/** Bytes of the cache that a token takes in all layers, scales counted. */
-export function cachedBytes({ layers, cacheDtype }: LatentConfig): number {
-  return layers.reduce((sum, layer) => {
-    const { row_dim } = latentShape(layer);
-    return sum + cacheBytesPerToken({ groups: 1, row_dim, split_dim: layer.kv_lora_rank }, cacheDtype);
-  }, 0);
-}
-
-/** Statistics as a file, in parts. */
-export function statisticsFile(
-  { name, config }: Checkpoint,
-  layers: readonly LayerStatistics[],
-): Uint8Array<ArrayBuffer>[] {
-  const { num_attention_heads, num_key_value_heads, head_dim } = config;
-  return writeStatistics({
-    info: { model: name, num_attention_heads, num_key_value_heads, head_dim },
-    layers,
-  });
-}
-
-/** The matrices that the conversion made, in the format that they are stored in. */
-export function rounded(layer: DecoderLayer<MlaAttention>, format: WeightFormat): DecoderLayer<MlaAttention> {
-  const { self_attn } = layer;
-  const { kv_a_proj, o_proj, embed_q, unembed_out, rope_rebuild } = self_attn;
-  const matrix = (tensor: PackedTensor): PackedTensor =>
-    tensor.format === 'f32' && format !== 'f32'
-      ? quantize(unpack(tensor), tensor.rows, tensor.cols, format)
-      : tensor;
-  const linear = ({ pieces, bias }: Linear): Linear => ({ pieces: pieces.map(matrix), bias });
-  return {
-    ...layer,
-    self_attn: {
-      ...self_attn,
-      kv_a_proj: linear(kv_a_proj),
-      o_proj: linear(o_proj),
-      embed_q: matrix(embed_q),
-      unembed_out: matrix(unembed_out),
-      rope_rebuild: rope_rebuild && linear(rope_rebuild),
-    },
-  };
 }

@@ -3,7 +3,7 @@ import { longestContext } from '../model/architecture.ts';
 import { crossoverContext, decodeSeconds } from '../model/cost_model.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { CandidateMeter } from './candidate_meter.ts';
-import type { ConvertedModel } from './convert_model.ts';
+import type { ConvertedModel } from './conversion_types.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import type { LoadedModel } from './load.ts';
 import { decodeCost, deviceRates } from './profile.ts';

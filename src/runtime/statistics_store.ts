@@ -4,7 +4,7 @@ import { throwIfAborted, WebMlaError } from '../core/errors.ts';
 import type { Checkpoint } from '../formats/checkpoint.ts';
 import type { ModelStore } from '../formats/model_store.ts';
 import type { ByteRange } from '../formats/tensor_entry.ts';
-import { statisticsFile } from './convert_model.ts';
+import { statisticsFile } from './model_statistics.ts';
 
 /**
  * Statistics kept in the model store, so that another budget needs no second calibration. They lie there like a download, under an

@@ -2,7 +2,7 @@ import type { LayerReport } from '../convert/report.ts';
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { LatentForm } from '../core/layers.ts';
 import type { BudgetCurve } from './budget_curve.ts';
-import type { ConvertOptions } from './convert_model.ts';
+import type { ConvertOptions } from './conversion_types.ts';
 import type { HubOptions, ModelSource } from './types.ts';
 
 /** What goes to a workbench and what comes back: plain data and Blobs. */

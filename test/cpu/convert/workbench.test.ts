@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { filesOf } from '../../../src/formats/local_files.ts';
 import { openCheckpoint } from '../../../src/formats/open_checkpoint.ts';
 import { architectureOf } from '../../../src/model/architecture.ts';
-import { statisticsFile } from '../../../src/runtime/convert_model.ts';
+import { statisticsFile } from '../../../src/runtime/model_statistics.ts';
 import { WeightReader } from '../../../src/runtime/weight_reader.ts';
 import { Workbench } from '../../../src/runtime/workbench.ts';
 import type {
