@@ -4,7 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const WORD = /(?<![@.\w])[A-Za-z_]\w*\b/g;
+const WORD = /(?<![@\w])[A-Za-z_]\w*\b/g;
+
+/** Behind an operator: what is before it has a type already, which the number takes on. */
+const UNSIGNED = /(?<=[\w)\]] ?(?:[-+*/%&|]=?|[<>]=?|[=!]=|<<|>>) ?)(\d+)u\b/g;
 
 /** Operators that could join to others keep their spaces: < and > to a template, - to a decrement. */
 const squeezed = (line) =>
@@ -13,7 +16,10 @@ const squeezed = (line) =>
     .trim()
     .replaceAll(/ *([,;:(){}[\]+*/&|]) */g, '$1')
     .replaceAll(/(?<![<>]) ?([=!]?=) /g, '$1')
-    .replaceAll(/ - (?!-)/g, '-');
+    .replaceAll(/ - (?!-)/g, '-')
+    .replaceAll(/\b(vec[234]f)\(0\.0\)/g, '$1()')
+    .replaceAll(/(?<=[(,[+*/=-])(\d+)\.0(?=[),*+;/\]-])/g, '$1.')
+    .replaceAll(UNSIGNED, '$1');
 
 const squeeze = (text) => text.split('\n').map(squeezed).join('\n');
 
@@ -27,20 +33,21 @@ function filesIn(folder, extension) {
 const allOf = (text, pattern) => Array.from(text.matchAll(pattern), ([, name]) => name);
 
 /**
- * One map for all files, since they are joined at run time: names of functions, their parameters, variables and constants.
- * Not those that are members of something, nor constants that src/kernels puts before a module.
+ * One map for all files, since they are joined at run time: names of functions, their parameters, variables, constants and
+ * members of structs. Not components of vectors, nor constants that src/kernels puts before a module.
  */
 export function shortNames() {
   const text = filesIn('shaders', '.wgsl').map(squeeze).join('\n');
+  const members = allOf(text, /\bstruct\s+\w+\s*\{([^}]*)\}/g).flatMap((fields) => allOf(fields, /(\w+):/g));
   const declared = [
+    ...members,
     ...allOf(text, /\b(?:fn|let|const|alias|struct)\s+(\w+)/g),
     ...allOf(text, /\bvar(?:<[^>]*>)?\s+(\w+)/g),
     ...allOf(text, /\bfn\s+\w+\(([^{]*)\)/g).flatMap((parameters) => allOf(parameters, /(\w+):/g)),
   ];
   const kept = new Set([
     'main',
-    ...allOf(text, /\.(\w+)/g),
-    ...allOf(text, /\bstruct\s+\w+\s*\{([^}]*)\}/g).flatMap((fields) => allOf(fields, /(\w+):/g)),
+    ...allOf(text, /\.(\w+)/g).filter((name) => !members.includes(name)),
     ...filesIn('src/kernels', '.ts').flatMap((code) => allOf(code, /\b(\w+):\s*(?:u32|f32|bool)\(/g)),
   ]);
   const taken = new Set(text.match(/\w+/g));

@@ -22,10 +22,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   let added = own_rows(end); // the split's last row is not in the cache yet
   let last = max(end, 1u + added) - 1u - added;
   // Always a turn ahead, the first ones while everything else is made ready.
-  var coming: array<packed_rows, ITEMS>;
-  for (var i = 0u; i < ITEMS; i++) {
-    coming[i] = load_rows(group, min(rows_from(start + team), vec4u(last)), min(lane + i * LANES, ROW_QUADS - 1u));
-  }
+  var coming = load_items(group, start + team, last, lane);
   // By the last threads, while the first ones fetch queries.
   append_row(THREADS - 1u - local, group, 0u, added, id.z == 0u);
   for (var quad = local; quad < select(0u, ROW_QUADS, HAS_EXACT && split == 0u); quad += THREADS) {
@@ -36,7 +33,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
   }
   workgroupBarrier();
 
-  // Item i of a thread is quad lane + i * LANES of the row. What a view does not have weighs nothing.
+  // What a view does not have weighs nothing.
   var queries: array<vec4f, max(1u, HEADS * K_ITEMS)>;
   var turned_queries: array<vec4f, max(1u, HEADS * TURN_ITEMS)>;
   for (var h = 0u; h < HEADS; h++) {
@@ -79,14 +76,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
     let mends = (HAS_EXACT && first == 0u) || (APPENDS && added == 1u && first + 4u * TEAMS >= end);
     var rows: array<mat4x4f, ITEMS>; // column r: of row r
     for (var i = 0u; i < ITEMS; i++) {
-      rows[i] = unpacked_rows(coming[i], min(lane + i * LANES, ROW_QUADS - 1u));
+      rows[i] = unpacked_rows(coming[i], item_quad(lane, i));
     }
-    for (var i = 0u; i < ITEMS; i++) {
-      coming[i] = load_rows(group, min(rows_from(first + team + 4u * TEAMS), vec4u(last)), min(lane + i * LANES, ROW_QUADS - 1u));
-    }
+    coming = load_items(group, first + team + 4u * TEAMS, last, lane);
     if (mends) {
       for (var i = 0u; i < ITEMS; i++) {
-        rows[i] = mended(rows[i], min(lane + i * LANES, ROW_QUADS - 1u), n, added, end);
+        rows[i] = mended(rows[i], item_quad(lane, i), n, added, end);
       }
     }
     var turned: array<mat4x4f, max(1u, TURN_ITEMS)>;

@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
       let at = group * 8u;
       let x = Group(latent[at], latent[at + 1u], latent[at + 2u], latent[at + 3u], latent[at + 4u], latent[at + 5u], latent[at + 6u], latent[at + 7u]);
       let total = x.a + x.b + x.c + x.d + x.e + x.f + x.g + x.h;
-      sum += dot_weight(row, group, x, total.x + total.y + total.z + total.w);
+      sum += dot_fetched(fetch_group(row * in_groups + group), x, total.x + total.y + total.z + total.w);
     }
     lane_sums[lane] = sum;
     workgroupBarrier();

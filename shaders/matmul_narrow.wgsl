@@ -40,7 +40,7 @@ fn column(token: u32, group: u32, first_row: u32) -> RowValues {
   let at = min(token, step.num_tokens - 1u) * (x_stride / 4u) + group * 8u;
   let xs = Group(x[at], x[at + 1u], x[at + 2u], x[at + 3u], x[at + 4u], x[at + 5u], x[at + 6u], x[at + 7u]);
   let total = xs.a + xs.b + xs.c + xs.d + xs.e + xs.f + xs.g + xs.h;
-  return dot_rows(first_row, group, xs, total.x + total.y + total.z + total.w);
+  return dot_rows(fetch_rows(first_row, group), xs, total.x + total.y + total.z + total.w);
 }
 
 var<private> own_token: u32;

@@ -24,6 +24,22 @@ fn load_rows(group: u32, at: vec4u, quad: u32) -> packed_rows {
   return packed_rows(packed_row4(group, at.x, quad), packed_row4(group, at.y, quad), packed_row4(group, at.z, quad), packed_row4(group, at.w, quad));
 }
 
+alias packed_items = array<packed_rows, ITEMS>;
+
+// Of a team's four rows from `first` on, none of them behind `last`.
+fn load_items(group: u32, first: u32, last: u32, lane: u32) -> packed_items {
+  var items: packed_items;
+  for (var i = 0u; i < ITEMS; i++) {
+    items[i] = load_rows(group, min(rows_from(first), vec4u(last)), item_quad(lane, i));
+  }
+  return items;
+}
+
+// Item i of a thread is quad lane + i * LANES of the row; what lies behind the row is in no view.
+fn item_quad(lane: u32, i: u32) -> u32 {
+  return min(lane + i * LANES, ROW_QUADS - 1u);
+}
+
 fn unpacked_rows(rows: packed_rows, quad: u32) -> mat4x4f {
   return mat4x4f(unpacked_row4(rows[0], quad), unpacked_row4(rows[1], quad), unpacked_row4(rows[2], quad), unpacked_row4(rows[3], quad));
 }

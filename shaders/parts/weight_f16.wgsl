@@ -8,12 +8,19 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return decode_f16(select(pair.xy, pair.zw, quad % 2u == 1u));
 }
 
-fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
-  let at = (row * in_groups + group) * 4u;
-  let p = weight[at];
-  let q = weight[at + 1u];
-  let r = weight[at + 2u];
-  let s = weight[at + 3u];
-  return dot(decode_f16(p.xy), x.a) + dot(decode_f16(p.zw), x.b) + dot(decode_f16(q.xy), x.c) + dot(decode_f16(q.zw), x.d)
-    + dot(decode_f16(r.xy), x.e) + dot(decode_f16(r.zw), x.f) + dot(decode_f16(s.xy), x.g) + dot(decode_f16(s.zw), x.h);
+struct Fetched {
+  p: vec4u,
+  q: vec4u,
+  r: vec4u,
+  s: vec4u,
+}
+
+fn fetch_group(index: u32) -> Fetched {
+  let at = index * 4u;
+  return Fetched(weight[at], weight[at + 1u], weight[at + 2u], weight[at + 3u]);
+}
+
+fn dot_fetched(w: Fetched, x: Group, x_sum: f32) -> f32 {
+  return dot(decode_f16(w.p.xy), x.a) + dot(decode_f16(w.p.zw), x.b) + dot(decode_f16(w.q.xy), x.c) + dot(decode_f16(w.q.zw), x.d)
+    + dot(decode_f16(w.r.xy), x.e) + dot(decode_f16(w.r.zw), x.f) + dot(decode_f16(w.s.xy), x.g) + dot(decode_f16(w.s.zw), x.h);
 }

@@ -3,10 +3,14 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return bitcast<vec4f>(weight[row * in_groups * 8u + quad]);
 }
 
-fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
-  let at = (row * in_groups + group) * 8u;
-  return dot(bitcast<vec4f>(weight[at]), x.a) + dot(bitcast<vec4f>(weight[at + 1u]), x.b)
-    + dot(bitcast<vec4f>(weight[at + 2u]), x.c) + dot(bitcast<vec4f>(weight[at + 3u]), x.d)
-    + dot(bitcast<vec4f>(weight[at + 4u]), x.e) + dot(bitcast<vec4f>(weight[at + 5u]), x.f)
-    + dot(bitcast<vec4f>(weight[at + 6u]), x.g) + dot(bitcast<vec4f>(weight[at + 7u]), x.h);
+alias Fetched = Group;
+
+fn fetch_group(index: u32) -> Fetched {
+  let at = index * 8u;
+  return Fetched(bitcast<vec4f>(weight[at]), bitcast<vec4f>(weight[at + 1u]), bitcast<vec4f>(weight[at + 2u]), bitcast<vec4f>(weight[at + 3u]),
+    bitcast<vec4f>(weight[at + 4u]), bitcast<vec4f>(weight[at + 5u]), bitcast<vec4f>(weight[at + 6u]), bitcast<vec4f>(weight[at + 7u]));
+}
+
+fn dot_fetched(w: Fetched, x: Group, x_sum: f32) -> f32 {
+  return dot(w.a, x.a) + dot(w.b, x.b) + dot(w.c, x.c) + dot(w.d, x.d) + dot(w.e, x.e) + dot(w.f, x.f) + dot(w.g, x.g) + dot(w.h, x.h);
 }

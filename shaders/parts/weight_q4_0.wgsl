@@ -10,7 +10,15 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return load_scale(group) * (vec4f(unpack4xU8(word & 0x0f0f0f0fu)) - 8.0);
 }
 
-fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
-  let index = row * in_groups + group;
-  return load_scale(index) * (dot_nibbles(weight[index], x) - 8.0 * x_sum);
+struct Fetched {
+  q: vec4u,
+  d: f32,
+}
+
+fn fetch_group(index: u32) -> Fetched {
+  return Fetched(weight[index], load_scale(index));
+}
+
+fn dot_fetched(w: Fetched, x: Group, x_sum: f32) -> f32 {
+  return w.d * (dot_nibbles(w.q, x) - 8.0 * x_sum);
 }

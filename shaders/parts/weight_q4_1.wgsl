@@ -7,8 +7,16 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return scale.x * vec4f(unpack4xU8(word & 0x0f0f0f0fu)) + scale.y;
 }
 
-fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
-  let index = row * in_groups + group;
-  let scale = unpack2x16float(scales[index]);
-  return scale.x * dot_nibbles(weight[index], x) + scale.y * x_sum;
+struct Fetched {
+  q: vec4u,
+  dm: u32,
+}
+
+fn fetch_group(index: u32) -> Fetched {
+  return Fetched(weight[index], scales[index]);
+}
+
+fn dot_fetched(w: Fetched, x: Group, x_sum: f32) -> f32 {
+  let scale = unpack2x16float(w.dm);
+  return scale.x * dot_nibbles(w.q, x) + scale.y * x_sum;
 }

@@ -9,13 +9,20 @@ fn load_weight4(row: u32, quad: u32) -> vec4f {
   return load_scale(group) * vec4f(unpack4xI8(word));
 }
 
-fn dot_weight(row: u32, group: u32, x: Group, x_sum: f32) -> f32 {
-  let index = row * in_groups + group;
-  let p = weight[index * 2u];
-  let q = weight[index * 2u + 1u];
-  let sum = dot(vec4f(unpack4xI8(p.x)), x.a) + dot(vec4f(unpack4xI8(p.y)), x.b)
-    + dot(vec4f(unpack4xI8(p.z)), x.c) + dot(vec4f(unpack4xI8(p.w)), x.d)
-    + dot(vec4f(unpack4xI8(q.x)), x.e) + dot(vec4f(unpack4xI8(q.y)), x.f)
-    + dot(vec4f(unpack4xI8(q.z)), x.g) + dot(vec4f(unpack4xI8(q.w)), x.h);
-  return load_scale(index) * sum;
+struct Fetched {
+  p: vec4u,
+  q: vec4u,
+  d: f32,
+}
+
+fn fetch_group(index: u32) -> Fetched {
+  return Fetched(weight[index * 2u], weight[index * 2u + 1u], load_scale(index));
+}
+
+fn dot_fetched(w: Fetched, x: Group, x_sum: f32) -> f32 {
+  let sum = dot(vec4f(unpack4xI8(w.p.x)), x.a) + dot(vec4f(unpack4xI8(w.p.y)), x.b)
+    + dot(vec4f(unpack4xI8(w.p.z)), x.c) + dot(vec4f(unpack4xI8(w.p.w)), x.d)
+    + dot(vec4f(unpack4xI8(w.q.x)), x.e) + dot(vec4f(unpack4xI8(w.q.y)), x.f)
+    + dot(vec4f(unpack4xI8(w.q.z)), x.g) + dot(vec4f(unpack4xI8(w.q.w)), x.h);
+  return w.d * sum;
 }

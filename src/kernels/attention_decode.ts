@@ -8,6 +8,7 @@ import {
   refuseAttention,
 } from './attention_partial.ts';
 import type { AttentionDims } from './attention_partial.ts';
+import type { AttentionAdapter } from './attention_tuning.ts';
 import { APPEND, ATTENTION_ENDS, CACHE, DECODE_ROWS, NEW_ROW, NOTHING, ROTATE, STEP } from './parts.ts';
 import type { RowForm } from './parts.ts';
 
@@ -23,8 +24,9 @@ export interface DecodeTuning {
 
 export type DecodeRow = Exclude<RowForm, 'recon'>;
 
-/** Quads of a row that a thread holds, of 4 rows at a time. */
+/** Quads of a row that a thread holds, of 4 rows at a time; of reuse, whose rope keys come twice, so many. */
 const MAX_ITEMS = 4;
+const MAX_REUSED_ITEMS = 2;
 /** More take registers that other threads could load rows with; fewer read rows more often (docs/benchmarks.md). */
 const MAX_HEADS = 3;
 const THREADS = 128;
@@ -82,7 +84,9 @@ export function decodeTuning(dims: AttentionDims, row: RowForm): DecodeTuning | 
   const quads = row_dim / 4;
   const turns = row !== 'plain' && dims.rope_dim > 0;
   let LANES = Math.min(8, most_lanes);
-  const grows = (): boolean => quads > LANES * MAX_ITEMS || (turns && partnerOf(dims, LANES) === 'SOME_LANE');
+  const most_items = row === 'reuse' ? MAX_REUSED_ITEMS : MAX_ITEMS;
+  const grows = (): boolean =>
+    quads > LANES * most_items || (turns && partnerOf(dims, LANES) === 'SOME_LANE');
   while (LANES * 2 <= most_lanes && grows()) LANES *= 2;
   if (quads > LANES * 2 * MAX_ITEMS) return null;
   const HEADS = Math.ceil(heads_per_group / Math.ceil(heads_per_group / MAX_HEADS));
@@ -90,6 +94,11 @@ export function decodeTuning(dims: AttentionDims, row: RowForm): DecodeTuning | 
   while (TEAMS > 2 && sharedBytes(dims, { LANES, HEADS, TEAMS }) > MAX_BYTES) TEAMS /= 2;
   const tuning = { LANES, HEADS, TEAMS };
   return sharedBytes(dims, tuning) > MAX_BYTES ? null : tuning;
+}
+
+/** Where one split fills no GPU: every head has workgroups of its own. null: no other than `tuning` */
+export function nearTuning(tuning: DecodeTuning, { software }: AttentionAdapter): DecodeTuning | null {
+  return software || tuning.HEADS === 1 ? null : { ...tuning, HEADS: 1 };
 }
 
 /** Workgroup memory, in which the teams' sums come together; the queries, the step's own row and an exact one. */
@@ -101,6 +110,8 @@ function sharedBytes(dims: AttentionDims, { LANES, HEADS, TEAMS }: DecodeTuning)
 
 export interface AttentionDecodeDims extends AttentionDims {
   readonly tuning: DecodeTuning;
+  /** Only for steps with so many splits; undefined: any. */
+  readonly splits?: 'one' | 'several' | undefined;
 }
 
 /** Attention of one token over the cache, on devices with subgroups: rows go from the cache to registers. */
@@ -136,9 +147,10 @@ export const attention_decode = defineKernel({
     };
   },
   bindings: (dims: AttentionDecodeDims, parts) => attentionBindings(dims, parts),
-  grid: ({ groups, heads_per_group, tuning }) => {
+  grid: ({ groups, heads_per_group, tuning, splits }) => {
     const sets = Math.ceil(heads_per_group / tuning.HEADS);
-    return (step) => [step.num_splits, groups, sets];
+    return ({ num_splits }) =>
+      splits === (num_splits === 1 ? 'several' : 'one') ? null : [num_splits, groups, sets];
   },
   refuse: (dims, parts) =>
     dims.max_tokens === 1 ? refuseAttention(dims, parts) : `max_tokens: expected 1, got ${dims.max_tokens}`,

@@ -61,7 +61,7 @@ function part(name: string, text: string): SourceFile {
   return { name: `parts/${name}.wgsl`, text };
 }
 
-/** load_weight4 and dot_weight */
+/** load_weight4, fetch_group and dot_fetched */
 export const WEIGHT = {
   f32: part('weight_f32', weightF32),
   f16: part('weight_f16', weightF16),
@@ -126,7 +126,7 @@ export const LANES = {
   alone: part('lanes_alone', lanesAlone),
 } as const;
 
-/** RowValues, dot_rows and write_values */
+/** RowValues, fetch_rows, dot_rows and write_values */
 export const ROWS = { '2': part('rows_2', rows2), '4': part('rows_4', rows4) } as const;
 
 /** write_pair, and finish when a workgroup has written all of its rows */

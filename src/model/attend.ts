@@ -1,7 +1,8 @@
 import type { CacheFormat } from '../core/cache_rows.ts';
 import type { BufferLike, Dispatch, Pipelines } from '../gpu/pipelines.ts';
-import { attention_decode, decodeTuning } from '../kernels/attention_decode.ts';
+import { attention_decode, decodeTuning, nearTuning } from '../kernels/attention_decode.ts';
 import { attention_partial } from '../kernels/attention_partial.ts';
+import type { DecodeTuning } from '../kernels/attention_decode.ts';
 import type { AttentionBuffer, AttentionDims } from '../kernels/attention_partial.ts';
 import { attention_prefill, prefillTuning } from '../kernels/attention_prefill.ts';
 import type { APPEND, RowForm } from '../kernels/parts.ts';
@@ -12,27 +13,26 @@ export interface AttendParts {
   readonly append: keyof typeof APPEND;
 }
 
-/** Attention of a layer over its cache, by the kernel that suits the shape and the device. */
-export function attendDispatch(
+/** Attention of a layer over its cache, by the kernel that suits the shape, the device and the step: one of them runs. */
+export function attendDispatches(
   pipelines: Pipelines,
   dims: AttentionDims,
   { row, ...parts }: AttendParts,
   buffers: Readonly<Record<AttentionBuffer | 'step', BufferLike>>,
   label: string,
-): Dispatch {
+): Dispatch[] {
   const prefill = prefillTuning(dims);
   if (prefill && parts.append === 'none') {
     const { append } = parts;
-    return pipelines.dispatch(
-      attention_prefill,
-      { ...dims, tuning: prefill },
-      { ...parts, row, append },
-      buffers,
-      label,
-    );
+    const tuned = { ...dims, tuning: prefill };
+    return [pipelines.dispatch(attention_prefill, tuned, { ...parts, row, append }, buffers, label)];
   }
-  const tuning = decodeTuning(dims, row);
-  return tuning && row !== 'recon'
-    ? pipelines.dispatch(attention_decode, { ...dims, tuning }, { ...parts, row }, buffers, label)
-    : pipelines.dispatch(attention_partial, dims, { ...parts, row }, buffers, label);
+  const far = decodeTuning(dims, row);
+  if (!far || row === 'recon') {
+    return [pipelines.dispatch(attention_partial, dims, { ...parts, row }, buffers, label)];
+  }
+  const decode = (tuning: DecodeTuning, splits?: 'one' | 'several'): Dispatch =>
+    pipelines.dispatch(attention_decode, { ...dims, tuning, splits }, { ...parts, row }, buffers, label);
+  const near = nearTuning(far, dims.adapter);
+  return near ? [decode(near, 'one'), decode(far, 'several')] : [decode(far)];
 }

@@ -7,7 +7,7 @@ import { attention_unembed } from '../kernels/attention_unembed.ts';
 import { embed_tokens } from '../kernels/embed_tokens.ts';
 import { stride } from '../kernels/parts.ts';
 import { store_rows } from '../kernels/store_rows.ts';
-import { attendDispatch } from './attend.ts';
+import { attendDispatches } from './attend.ts';
 import type { AttentionLayout } from './attention.ts';
 import { LinearBuilder } from './linear_builder.ts';
 import type { QuantisedActivations } from './linear_builder.ts';
@@ -253,7 +253,7 @@ export class PlanBuilder {
       );
     }
     dispatches.push(
-      attendDispatch(
+      ...attendDispatches(
         this.#pipelines,
         attend,
         { cache: format, row: layout.row, append: append ? 'row' : 'none' },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { cacheBytes, cacheBytesPerToken } from '../../../src/core/cache_rows.ts';
-import { decodeTuning } from '../../../src/kernels/attention_decode.ts';
+import { attention_decode, decodeTuning, nearTuning } from '../../../src/kernels/attention_decode.ts';
 import type { AttentionDims } from '../../../src/kernels/attention_partial.ts';
 import { attentionTuning, workgroupBytes } from '../../../src/kernels/attention_tuning.ts';
 import type { RowForm } from '../../../src/kernels/parts.ts';
@@ -55,6 +55,7 @@ describe('attention', () => {
     ['SmolLM2', gqa(64), 3, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
     ['Qwen2-0.5B', gqa(64), 7, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
     ['SmolLM2, a quarter', strict(64, 32, 0), 9, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
+    ['SmolLM2, a quarter, reuse', reuse(96, 32), 9, 32, { LANES: 16, HEADS: 3, TEAMS: 8 }],
     ['SmolLM2, all of it', strict(192, 192, 0), 9, 32, { LANES: 32, HEADS: 3, TEAMS: 4 }],
     ['rows too wide for SwiftShader', gqa(128), 4, 4, null],
     ['no subgroups', gqa(64), 3, 0, null],
@@ -64,6 +65,27 @@ describe('attention', () => {
     const dims = { ...ONE, ...form, groups: 1, heads_per_group, adapter };
     expect(decodeTuning(dims, row)).toEqual(want);
     expect(decodeTuning({ ...dims, max_tokens: 2 }, row)).toBeNull();
+  });
+
+  test('one split and several have a kernel each, of which one runs', () => {
+    const adapter = { software: false, workgroupBytes: 32768, subgroupSize: 32 };
+    const { row, ...form } = gqa(64);
+    const dims = { ...ONE, ...form, groups: 3, heads_per_group: 3, adapter };
+    const far = decodeTuning(dims, row);
+    const near = far && nearTuning(far, adapter);
+    if (!near || row === 'recon') throw new Error('expected both');
+    expect(nearTuning(near, adapter)).toBeNull();
+    expect(nearTuning(far, { ...adapter, software: true })).toBeNull();
+    const parts = { cache: 'f16', row, append: 'none' } as const;
+    const grids = (num_splits: number): unknown[] =>
+      (['one', 'several', undefined] as const).map((splits, i) => {
+        const grid = attention_decode.grid({ ...dims, tuning: i === 0 ? near : far, splits }, parts);
+        return typeof grid === 'function'
+          ? grid({ position: 0, num_tokens: 1, num_splits, split_len: 32 })
+          : grid;
+      });
+    expect(grids(1)).toEqual([[1, 3, 3], null, [1, 3, 1]]);
+    expect(grids(5)).toEqual([null, [5, 3, 1], [5, 3, 1]]);
   });
 
   test('splits cover the cache, stay within the partial sums, and the layer with the fewest workgroups decides', () => {
