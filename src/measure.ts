@@ -14,3 +14,4 @@ export type { LanesState, LaneState } from './runtime/race/lanes.ts';
 export { BASE, parseSetting, settingKey, settingName } from './runtime/race/setting.ts';
 export type { RaceSetting } from './runtime/race/setting.ts';
 export type { SweepResult, SweepRow } from './runtime/race/sweep_record.ts';
+export { SWEEP_STAGES } from './runtime/race/sweep_clock.ts';

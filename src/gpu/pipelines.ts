@@ -19,7 +19,9 @@ interface CompiledPipeline {
   readonly layout: GPUBindGroupLayout;
   readonly module: LinkedModule;
   /** Set by compileAll(). */
-  pipeline: GPUComputePipeline | undefined;
+  pipeline?: GPUComputePipeline;
+  /** So that no call compiles what another one does already. */
+  compiling?: Promise<GPUComputePipeline>;
 }
 
 /** Either a whole buffer or a piece of one. */
@@ -101,23 +103,22 @@ export class Pipelines {
       label: [kernel.name, ...variants].join(' '),
       layout,
       module,
-      pipeline: undefined,
     };
     this.#byKey.set(key, pipeline);
     return pipeline;
   }
 
   /**
-   * Compiles what was requested since the last call.
+   * Compiles what was requested and is not compiled yet.
    * @throws WebMlaError `shader_compile` with the compiler's messages at file and line
    */
   async compileAll(onProgress?: (done: number, total: number) => void): Promise<void> {
-    const waiting = [...this.#byKey.values()].filter((p) => p.pipeline === undefined);
+    const waiting = [...this.#byKey.values()].filter(({ pipeline }) => !pipeline);
     let done = 0;
     onProgress?.(0, waiting.length);
     await Promise.all(
       waiting.map(async (pipeline) => {
-        pipeline.pipeline = await this.#compile(pipeline);
+        pipeline.pipeline = await (pipeline.compiling ??= this.#compile(pipeline));
         onProgress?.(++done, waiting.length);
       }),
     );

@@ -41,6 +41,10 @@ export interface LoadOptions {
   readonly signal: AbortSignal | undefined;
   /** Of the same device: what an earlier load compiled is not compiled again. */
   readonly pipelines?: Pipelines | undefined;
+  /** What is compiled is not waited for: the caller does `pipelines.compileAll()` before the plan runs. */
+  readonly compileLater?: boolean | undefined;
+  /** Those of this model, still empty: somebody who loads several may let them share. */
+  readonly buffers?: Buffers | undefined;
 }
 
 /** A model on the GPU, ready for a Session. */
@@ -86,7 +90,7 @@ export async function loadDecoder(
 ): Promise<LoadedModel> {
   const { config } = source;
   const contextLength = chooseContext(config, options.contextLength);
-  const buffers = new Buffers(gpu.device);
+  const buffers = options.buffers ?? new Buffers(gpu.device);
   const tuning = { ...TUNING, ...options.tuning };
   const wanted = options.prefillMath ?? 'exact';
   const prefillMath = gpu.info.packedDot ? wanted : 'exact';
@@ -140,9 +144,11 @@ export async function loadDecoder(
         prefillMath,
       }),
     );
-    await pipelines.compileAll((loaded, count) =>
-      options.onProgress({ stage: 'warm up', loaded, total: count, unit: 'steps' }),
-    );
+    if (!options.compileLater) {
+      await pipelines.compileAll((loaded, count) =>
+        options.onProgress({ stage: 'warm up', loaded, total: count, unit: 'steps' }),
+      );
+    }
     throwIfAborted(options.signal);
     throwIfFailed(gpu);
     return {

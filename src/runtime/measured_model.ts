@@ -5,12 +5,12 @@ import type { Plan, PrefillMath } from '../model/plan.ts';
 import type { Tuning } from '../model/tuning.ts';
 import type { DecoderSource } from './decoder_source.ts';
 import { loadDecoder } from './load.ts';
-import type { LoadedModel } from './load.ts';
+import type { LoadedModel, LoadOptions } from './load.ts';
 import { measureDepth } from './readback_latency.ts';
 import { Session } from './session.ts';
 import type { AttentionForm, LoadProgress } from './types.ts';
 
-export interface MeasuredOptions {
+export interface MeasuredOptions extends Pick<LoadOptions, 'pipelines' | 'compileLater' | 'buffers'> {
   readonly attention: AttentionForm;
   readonly cacheDtype: CacheFormat;
   /** Positions that all measurements need. */
@@ -19,6 +19,8 @@ export interface MeasuredOptions {
   /** Default: everything that is fused. */
   readonly tuning?: Partial<Tuning> | undefined;
   readonly prefillMath?: PrefillMath | undefined;
+  /** Steps in flight; default: measured. */
+  readonly depth?: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -49,7 +51,7 @@ export class MeasuredModel {
   }
 
   static async load(gpu: Gpu, source: DecoderSource, options: MeasuredOptions): Promise<MeasuredModel> {
-    const depth = await measureDepth(gpu);
+    const depth = options.depth ?? (await measureDepth(gpu));
     const loaded = await loadDecoder(source, gpu, { ...options, promptLogits: false, spare: depth });
     const { plan, config, buffers } = loaded;
     const session = new Session(gpu, plan, config.vocab_size, buffers, depth);

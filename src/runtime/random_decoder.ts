@@ -31,7 +31,7 @@ export class RandomDecoder implements DecoderSource {
   readonly config: ModelConfig;
   readonly latent: LatentConfig | null;
   readonly #format: WeightFormat;
-  #state = 0x9e3779b9;
+  #at = 0;
 
   /** @throws WebMlaError `bad_request` for a budget that no row fits into */
   constructor(config: ModelConfig, format: 'q4_0' | 'q4_1' | 'q8_0', latent?: RandomLatent) {
@@ -112,15 +112,12 @@ export class RandomDecoder implements DecoderSource {
   #matrix(rows: number, cols: number): PackedTensor {
     const tensor = emptyPacked(this.#format, rows, cols);
     const words = new Uint32Array(tensor.quants.buffer);
-    let x = this.#state;
-    for (let i = 0; i < words.length; i++) {
-      // xorshift32 (Marsaglia, "Xorshift RNGs", JSS 8(14), 2003)
-      x ^= x << 13;
-      x ^= x >>> 17;
-      x ^= x << 5;
-      words[i] = x;
+    for (let i = 0; i < words.length;) {
+      const taken = randomWords().subarray(this.#at, this.#at + words.length - i);
+      words.set(taken, i);
+      i += taken.length;
+      this.#at = (this.#at + taken.length) % RANDOM_WORDS;
     }
-    this.#state = x;
     const step = (this.#format === 'q8_0' ? 0.014 : 0.22) / Math.sqrt(cols);
     if (this.#format === 'q4_1') {
       tensor.scales.forEach((_, i) => {
@@ -131,6 +128,25 @@ export class RandomDecoder implements DecoderSource {
     }
     return tensor;
   }
+}
+
+/** They repeat, since making all weights takes seconds. A prime, so that no two rows of a matrix begin at the same one. */
+const RANDOM_WORDS = 1_048_573;
+
+let random: Uint32Array<ArrayBuffer> | null = null;
+
+function randomWords(): Uint32Array<ArrayBuffer> {
+  if (random) return random;
+  random = new Uint32Array(RANDOM_WORDS);
+  let x = 0x9e3779b9;
+  for (let i = 0; i < RANDOM_WORDS; i++) {
+    // xorshift32 (Marsaglia, "Xorshift RNGs", JSS 8(14), 2003)
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    random[i] = x;
+  }
+  return random;
 }
 
 /** The row that the budget pays for, up to half of a head of it rotated: what a conversion usually finds. */

@@ -101,6 +101,7 @@ describe('latency.html', () => {
         { ...reuse, perplexity: number, kl: number },
       ],
       memory: [{ ...gqa, bytesAt32k: 2 ** 15 * GQA_BYTES }, reuse],
+      seconds: { opening: number, converting: number, compiling: number, decoding: number, quality: number },
     });
     const { rows, crossover, crossovers, quality } = result as {
       rows: readonly { kvBytes: number; decodeMs: number; gqaMs: number }[];
@@ -118,6 +119,7 @@ describe('latency.html', () => {
     expect(quality[1]?.kl).toBeGreaterThan(quality[0]?.kl ?? 0);
 
     await page.getByText(/^MLA reuse 50 % int8 is (faster|slower)/).waitFor(PATIENCE);
+    await page.getByText(/^It took \d+ s: .*decoding \d+\.\d s/).waitFor(PATIENCE);
     for (const name of [/^ms a token/, /^bytes, by tokens/, /^KL against the original/]) {
       expect(await page.getByRole('img', { name }).isVisible()).toBe(true);
     }

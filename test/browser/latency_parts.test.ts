@@ -5,6 +5,7 @@ import {
   factor,
   gainOf,
   loses,
+  secondsText,
   verdictOf,
 } from '../../src/demo/latency/latency_report.ts';
 import type { LatencyReport } from '../../src/demo/latency/latency_report.ts';
@@ -74,6 +75,17 @@ function report(context: number | null, found = true): LatencyReport {
     quality: [{ ...REUSE, kvBytesPerToken: 50, perplexity: 20, kl: 0.25, top1Agreement: 0.9, tokens: 95 }],
     calibrationTokens: 128,
     memory: [],
+    seconds: {
+      opening: 0.2,
+      converting: 0,
+      loading: 1.26,
+      compiling: 0.01,
+      prefill: 0,
+      filling: 0,
+      decoding: 20.1,
+      quality: 0,
+      other: 0.1,
+    },
     notes: ['one\nline'],
     date: '2026-11-22T00:00:00.000Z',
     browser: 'Browser/1',
@@ -127,6 +139,11 @@ describe('the report', () => {
       /as fast\. Its perplexity is 20\.0 instead of 18\.3, its KL 0\.25\.$/,
     );
   });
+
+  test('says where the time went', () =>
+    expect(secondsText(report(300))).toBe(
+      '22 s: opening 0.2 s, loading 1.3 s, decoding 20.1 s, other 0.1 s',
+    ));
 
   test('as CSV: a line a row, each with what it holds for', () => {
     const lines = csvOf(report(null, false)).split('\r\n');

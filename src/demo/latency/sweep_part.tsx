@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { BASE, settingKey, settingName } from '../../measure.ts';
 import type { RaceSetting } from '../../measure.ts';
 import { Icon } from '../icons.tsx';
@@ -27,6 +28,11 @@ export function SweepPart({ session, settings }: SweepPartProps): ComponentChild
   const shape = isShape(settings.subject);
   const sweeping = running && state.work === 'sweep';
   const report = session.report.value;
+  // Progress comes much more often than figures, and drawing takes time from what is measured.
+  const results = useMemo(
+    () => report && <SweepResults session={session} report={report} />,
+    [session, report],
+  );
   return (
     <section aria-labelledby="sweep-title">
       <div class="block-head">
@@ -84,7 +90,7 @@ export function SweepPart({ session, settings }: SweepPartProps): ComponentChild
         </div>
       </form>
       <WorkStatus session={session} work="sweep" />
-      {report ? <SweepResults session={session} report={report} /> : !running && <NothingYet />}
+      {results ?? (!running && <NothingYet />)}
     </section>
   );
 }

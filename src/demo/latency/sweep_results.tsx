@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { bytes, count, duration, percent } from '../quantities.ts';
 import { Exports } from './exports.tsx';
-import { entrantsOf, factor, gainOf, loses, verdictOf } from './latency_report.ts';
+import { entrantsOf, factor, gainOf, loses, secondsText, verdictOf } from './latency_report.ts';
 import type { Entrant, LatencyReport } from './latency_report.ts';
 import type { LatencySession } from './latency_session.ts';
 import { Legend } from './legend.tsx';
@@ -64,11 +64,12 @@ function Notes({ report, filled }: { report: LatencyReport; filled: string }): C
   return (
     <>
       <p class="faint">
-        Medians of up to {most} runs, in turns with GQA f16, warm-up left out; every run is a dot. The context
-        is {filled}.{' '}
+        Medians of up to {most} runs, in turns with GQA f16, fewer where the first agree, warm-up left out;
+        every run is a dot. The context is {filled}.{' '}
         {calibrationTokens !== null && `Conversions were calibrated on ${count(calibrationTokens)} tokens. `}
         {!complete && 'The sweep is not complete.'}
       </p>
+      <p class="faint">It took {secondsText(report)}.</p>
       {notes.length > 0 && (
         <details class="note sweep-notes" open={notes.length < 4}>
           <summary>{notes.length === 1 ? 'One thing to know' : `${notes.length} things to know`}</summary>

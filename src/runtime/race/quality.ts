@@ -1,4 +1,5 @@
 import type { Gpu } from '../../gpu/device.ts';
+import { Pipelines } from '../../gpu/pipelines.ts';
 import { throwIfAborted } from '../../core/errors.ts';
 import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { DecoderSource } from '../decoder_source.ts';
@@ -22,9 +23,17 @@ export class QualityJudge {
   readonly #gpu: Gpu;
   readonly #reference: LoadedModel;
   readonly #windows: readonly Uint32Array<ArrayBuffer>[];
+  /** Of all models, so that each kernel is compiled once. */
+  readonly #pipelines: Pipelines;
 
-  private constructor(gpu: Gpu, reference: LoadedModel, windows: readonly Uint32Array<ArrayBuffer>[]) {
+  private constructor(
+    gpu: Gpu,
+    reference: LoadedModel,
+    windows: readonly Uint32Array<ArrayBuffer>[],
+    pipelines: Pipelines,
+  ) {
     this.#gpu = gpu;
+    this.#pipelines = pipelines;
     this.#reference = reference;
     this.#windows = windows;
   }
@@ -38,15 +47,18 @@ export class QualityJudge {
   ): Promise<QualityJudge> {
     const { windows } = textWindows(tokenizer, text, windowTokens, undefined, most);
     const longest = Math.max(...windows.map(({ length }) => length));
-    const reference = await load(gpu, original, { ...BASE, cacheDtype: 'f32' }, longest, signal);
-    return new QualityJudge(gpu, reference, windows);
+    const pipelines = new Pipelines(gpu.device);
+    const reference = await load(gpu, original, { ...BASE, cacheDtype: 'f32' }, longest, pipelines, signal);
+    return new QualityJudge(gpu, reference, windows, pipelines);
   }
 
   async judge(source: DecoderSource, setting: RaceSetting, signal: AbortSignal): Promise<Evaluation> {
     throwIfAborted(signal);
-    const model = await load(this.#gpu, source, setting, this.#reference.contextLength, signal);
+    const { contextLength } = this.#reference;
+    const pipelines = this.#pipelines;
+    const model = await load(this.#gpu, source, setting, contextLength, pipelines, signal);
     try {
-      return await evaluate(this.#gpu, model, this.#windows, { against: this.#reference, signal });
+      return await evaluate(this.#gpu, model, this.#windows, { against: this.#reference, pipelines, signal });
     } finally {
       model.buffers.destroy();
     }
@@ -62,6 +74,7 @@ function load(
   source: DecoderSource,
   setting: RaceSetting,
   contextLength: number,
+  pipelines: Pipelines,
   signal: AbortSignal,
 ): Promise<LoadedModel> {
   return loadDecoder(source, gpu, {
@@ -70,6 +83,7 @@ function load(
     contextLength,
     promptLogits: true,
     spare: 0,
+    pipelines,
     onProgress: () => {},
     signal,
   });

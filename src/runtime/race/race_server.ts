@@ -5,6 +5,7 @@ import { RaceModels } from './race_models.ts';
 import type { Calibration, RaceHost, RaceSubject } from './race_models.ts';
 import { sweep } from './sweep.ts';
 import type { SweepOptions } from './sweep.ts';
+import { SweepClock } from './sweep_clock.ts';
 import type { SweepResult } from './sweep_record.ts';
 
 /** What is asked of the race, in a form that can be sent to a worker. */
@@ -19,6 +20,7 @@ export interface RaceReport {
   /** Of the work, 0 to 1: a guess. */
   readonly share: number;
   readonly lanes: LanesState | null;
+  /** null: no new figures since the last report. */
   readonly sweep: SweepResult | null;
 }
 
@@ -37,6 +39,7 @@ export class RaceServer {
     onReport: (report: RaceReport) => void,
     signal: AbortSignal,
   ): Promise<RaceReport> {
+    const clock = new SweepClock();
     const begun = { what: 'opening the model', share: 0, lanes: null, sweep: null };
     onReport(begun);
     const models = await this.#open(request, signal);
@@ -57,6 +60,7 @@ export class RaceServer {
         gpu,
         models,
         request,
+        clock,
         (what, share, soFar) => onReport({ what, share, lanes: null, sweep: soFar }),
         signal,
       );

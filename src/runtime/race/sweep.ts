@@ -1,12 +1,17 @@
 import { WebMlaError } from '../../core/errors.ts';
 import type { Gpu } from '../../gpu/device.ts';
-import { MeasuredModel, runLength, someIds } from '../measured_model.ts';
+import { spread } from '../figures.ts';
+import { runLength, someIds } from '../measured_model.ts';
+import type { MeasuredModel } from '../measured_model.ts';
 import { streamingRate } from '../profile.ts';
 import { QualityJudge } from './quality.ts';
 import type { HeldOut } from './quality.ts';
 import type { RaceModels, RaceProgress } from './race_models.ts';
-import { attentionOf, BASE, cacheSize, settingKey, settingName } from './setting.ts';
+import { BASE, cacheSize, settingKey, settingName } from './setting.ts';
 import type { RaceSetting } from './setting.ts';
+import { Starters } from './starters.ts';
+import type { Starter } from './starters.ts';
+import type { SweepClock } from './sweep_clock.ts';
 import { SweepRecord } from './sweep_record.ts';
 import type { SweepResult } from './sweep_record.ts';
 
@@ -18,58 +23,76 @@ export interface SweepOptions {
   readonly filled: 'real' | 'synthetic';
   /** As often as a context needs it, one after another. */
   readonly document: string;
-  /** Runs of each setting and context, in turns with GQA's. */
+  /** Runs of each setting and context at most, in turns. */
   readonly runs: number;
   readonly prefillTokens: number;
   /** null: do not measure quality. */
   readonly heldOut: HeldOut | null;
 }
 
-/** Shares of the whole work: quality, and loading GQA of the rest. */
+/** Shares of the whole work: quality, conversions, and loading in what is left to a setting. */
 const QUALITY = 0.25;
-const BASE_SHARE = 0.05;
+const CONVERTING = 0.2;
+const LOADING = 0.35;
 
-/** Measures every setting beside GQA f16, then the quality of each. */
+/** Rounds of a context: no more where the runs of each setting lie so close together, (slowest - fastest) / median. */
+const FEWEST_ROUNDS = 3;
+const SETTLED = 0.05;
+
+/** null: no new figures since the last call. */
+type SweepProgress = (what: string, share: number, result: SweepResult | null) => void;
+
+/** Measures the settings in turns with GQA f16, then the quality of each. */
 export async function sweep(
   gpu: Gpu,
   models: RaceModels,
   options: SweepOptions,
-  onProgress: (what: string, share: number, result: SweepResult) => void,
+  clock: SweepClock,
+  onProgress: SweepProgress,
   signal: AbortSignal,
 ): Promise<SweepResult> {
+  clock.enter('other');
   const { heldOut } = options;
   const behind = runLength(gpu).warmUp + runLength(gpu).tokens + 1;
   const most = models.longestContext - behind;
   const contexts = fittingContexts(options.contexts, most);
   const within = { ...options, contexts, prefillTokens: Math.min(options.prefillTokens, most) };
   const challengers = options.settings.filter((one) => settingKey(one) !== settingKey(BASE));
-  const record = new SweepRecord(gpu, models, challengers, options.filled);
+  const record = new SweepRecord(gpu, models, challengers, options.filled, clock);
   const cut = options.contexts.filter((context) => context > most);
   if (cut.length > 0) {
     record.note(
       `Contexts end at ${most}: the model was trained for ${models.longestContext} tokens, and some are decoded behind each context.`,
     );
   }
-  const total = Math.max(1, challengers.length);
   const judged = heldOut !== null && models.checkpoint !== null;
   const speedShare = judged ? 1 - QUALITY : 1;
-  let base: Loaded | undefined;
+  const converting = models.checkpoint === null ? 0 : CONVERTING * speedShare;
+  let starters: Starters | undefined;
   try {
-    onProgress('streaming limit', 0, record.result());
+    onProgress('streaming limit', 0, null);
     if (gpu.device.features.has('timestamp-query')) record.streamingGBs = await streamingRate(gpu);
-    const start = (what: string, share: number): void =>
-      onProgress(what, share * BASE_SHARE, record.result());
-    const first = (base = await loadFitting(gpu, models, BASE, within, record, start, signal));
-    for (const [i, challenger] of (challengers.length > 0 ? challengers : [null]).entries()) {
-      const report = (what: string, share: number): void => {
-        const done = BASE_SHARE + ((1 - BASE_SHARE) * (i + share)) / total;
-        onProgress(what, done * speedShare, record.result());
-      };
-      await measureBeside(gpu, models, first, challenger, within, record, report, signal);
-    }
-    base.model.destroy();
-    base = undefined;
+    await prepare(models, [BASE, ...challengers], record, signal, (what, share) =>
+      onProgress(what, share * converting, null),
+    );
+    clock.enter('other');
+    starters = await Starters.create(gpu, models, record, within);
+    const total = Math.max(1, challengers.length);
+    let done = 0;
+    do {
+      const report = (what: string, share: number, result: SweepResult | null): void =>
+        onProgress(what, converting + ((speedShare - converting) * (done + share)) / total, result);
+      const load = (what: string, loaded: number): void => report(what, LOADING * loaded, null);
+      const loaded = await starters.next(challengers.slice(done), load, signal);
+      const others = Math.max(1, loaded.length - 1);
+      await measure(gpu, models, loaded, within, record, signal, (what, share, result) =>
+        report(what, others * (LOADING + (1 - LOADING) * share), result),
+      );
+      done += others;
+    } while (done < total);
+    starters.destroy();
     if (heldOut && judged) {
+      clock.enter('quality');
       await measureQuality(gpu, models, [BASE, ...challengers], heldOut, record, signal, (what, share) =>
         onProgress(what, speedShare + QUALITY * share, record.result()),
       );
@@ -78,7 +101,23 @@ export async function sweep(
   } catch (error) {
     throw gpu.failure() ?? error;
   } finally {
-    base?.model.destroy();
+    starters?.destroy();
+  }
+}
+
+/** Converts what has to be, and says how large the caches are. */
+async function prepare(
+  models: RaceModels,
+  settings: readonly RaceSetting[],
+  record: SweepRecord,
+  signal: AbortSignal,
+  onProgress: RaceProgress,
+): Promise<void> {
+  record.clock.enter('converting');
+  for (const [i, setting] of settings.entries()) {
+    const report = (what: string, share: number): void => onProgress(what, (i + share) / settings.length);
+    const { latent } = await models.source(setting, report, signal);
+    record.size(setting, cacheSize(models.config, setting, latent?.layers ?? null));
   }
 }
 
@@ -94,94 +133,58 @@ function fittingContexts(contexts: readonly number[], most: number): readonly nu
   );
 }
 
-interface Loaded {
-  readonly setting: RaceSetting;
-  readonly model: MeasuredModel;
-  /** Those that fit on the device. */
-  readonly contexts: readonly number[];
-}
-
-/** Loads a setting for the longest context that there is memory for, and measures its prefill. */
-async function loadFitting(
+/** Prefill of each, then decoding at each context, all in turns. */
+async function measure(
   gpu: Gpu,
   models: RaceModels,
-  setting: RaceSetting,
-  options: SweepOptions,
+  starters: readonly Starter[],
+  { contexts, filled, document, runs, prefillTokens }: SweepOptions,
   record: SweepRecord,
-  report: RaceProgress,
   signal: AbortSignal,
-): Promise<Loaded> {
-  const name = settingName(setting);
-  const { prefillTokens } = options;
-  const { warmUp, tokens } = runLength(gpu);
-  const source = await models.source(setting, report, signal);
-  record.size(setting, cacheSize(models.config, setting, source.latent?.layers ?? null));
-  for (let contexts = options.contexts; ; contexts = contexts.slice(0, -1)) {
-    const longest = contexts.at(-1) ?? 0;
-    try {
-      const model = await MeasuredModel.load(gpu, source, {
-        attention: attentionOf(setting),
-        cacheDtype: setting.cacheDtype,
-        contextLength: Math.max(longest, prefillTokens) + warmUp + tokens + 1,
-        onProgress: ({ loaded, total }) => report(`${name}: loading`, (0.3 * loaded) / total),
-        signal,
-      });
-      report(`${name}: prefill of ${prefillTokens}`, 0.3);
-      record.prefill(setting, prefillTokens, await prefillMs(model, models, prefillTokens, signal));
-      return { setting, model, contexts };
-    } catch (error) {
-      if (!isTooLarge(error) || contexts.length < 2) throw error;
-      record.note(`${name}: a context of ${longest} does not fit on this device.`);
-    }
-  }
-}
-
-/** One challenger beside GQA, in turns. @param challenger null: GQA alone */
-async function measureBeside(
-  gpu: Gpu,
-  models: RaceModels,
-  base: Loaded,
-  challenger: RaceSetting | null,
-  options: SweepOptions,
-  record: SweepRecord,
-  report: RaceProgress,
-  signal: AbortSignal,
+  onProgress: SweepProgress,
 ): Promise<void> {
-  const other = challenger && (await loadFitting(gpu, models, challenger, options, record, report, signal));
-  try {
-    const length = runLength(gpu);
-    const document = documentIds(models, options.contexts.at(-1) ?? 0, options);
-    for (const [c, context] of options.contexts.entries()) {
-      const ids = document.slice(0, context);
-      const at = 0.35 + (0.65 * c) / options.contexts.length;
-      const fitting = [base, other]
-        .filter((one) => one !== null)
-        .filter((one) => one.contexts.includes(context));
-      for (const { setting, model } of fitting) {
-        report(`${settingName(setting)}: filling ${context} tokens`, at);
-        if (options.filled === 'real') await model.prefill(ids, signal);
-        else model.pretend(ids.slice(0, -1));
-      }
-      for (let run = 0; run < options.runs; run++) {
-        report(`decoding at ${context}, run ${run + 1} of ${options.runs}`, at);
-        for (const { setting, model } of run % 2 === 0 ? fitting : fitting.toReversed()) {
-          const ms = await model.decodeRun(ids, length, signal);
-          record.run(setting, challenger, context, ms, model);
-        }
+  const { clock } = record;
+  clock.enter('prefill');
+  for (const { setting, model } of starters) {
+    if (record.hasPrefill(setting)) continue;
+    onProgress(`${settingName(setting)}: prefill of ${prefillTokens}`, 0, null);
+    record.prefill(setting, prefillTokens, await prefillMs(model, models, prefillTokens, signal));
+  }
+  const length = runLength(gpu);
+  const text = documentIds(models, contexts.at(-1) ?? 0, filled, document);
+  for (const [c, context] of contexts.entries()) {
+    const ids = text.slice(0, context);
+    const at = c / contexts.length;
+    const timed = starters
+      .filter((starter) => starter.contexts.includes(context))
+      .map((starter) => ({ starter, ms: new Array<number>() }));
+    clock.enter('filling');
+    for (const { starter } of timed) {
+      onProgress(`${settingName(starter.setting)}: filling ${context} tokens`, at, null);
+      if (filled === 'real') await starter.model.prefill(ids, signal);
+      else starter.model.pretend(ids.slice(0, -1));
+    }
+    clock.enter('decoding');
+    for (let run = 0; run < runs; run++) {
+      if (run >= FEWEST_ROUNDS && timed.every(({ ms }) => spread(ms) <= SETTLED)) break;
+      onProgress(`decoding at ${context}, run ${run + 1} of ${runs}`, at, null);
+      for (const { starter, ms } of run % 2 === 0 ? timed : timed.toReversed()) {
+        ms.push(await starter.model.decodeRun(ids, length, signal));
       }
     }
-  } finally {
-    other?.model.destroy();
+    record.rounds(context, timed);
+    onProgress(`decoded at ${context}`, (c + 1) / contexts.length, record.result());
+    clock.enter('other');
   }
-}
-
-function isTooLarge(error: unknown): boolean {
-  return error instanceof WebMlaError && (error.code === 'limit_exceeded' || error.code === 'out_of_memory');
 }
 
 /** A text over and over, until it is as long as the longest context; any ids where there is no text, or nobody reads it. */
-function documentIds(models: RaceModels, length: number, { filled, document }: SweepOptions): number[] {
-  const { tokenizer, config } = models;
+function documentIds(
+  { tokenizer, config }: RaceModels,
+  length: number,
+  filled: SweepOptions['filled'],
+  document: string,
+): number[] {
   if (filled === 'synthetic' || !tokenizer) return someIds(length, config.vocab_size);
   const ids = tokenizer.encode(document, { specialTokens: 'plain', addSpecialTokens: false });
   return Array.from({ length }, (_, i) => ids[i % ids.length] ?? 0);

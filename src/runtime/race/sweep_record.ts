@@ -4,11 +4,12 @@ import type { DecodeCost, DeviceRates } from '../../model/cost_model.ts';
 import type { Evaluation } from '../evaluate.ts';
 import { crossover, drift, median, MOST_DRIFT, spread } from '../figures.ts';
 import type { Crossover } from '../figures.ts';
-import type { MeasuredModel } from '../measured_model.ts';
 import type { AdapterInfo, AttentionForm } from '../types.ts';
 import type { RaceModels } from './race_models.ts';
 import { attentionOf, BASE, settingKey, settingName } from './setting.ts';
 import type { CacheSize, RaceSetting } from './setting.ts';
+import type { Starter } from './starters.ts';
+import type { SweepClock, SweepSeconds } from './sweep_clock.ts';
 
 /** What a sweep has found so far, and what is made of it. */
 
@@ -25,7 +26,7 @@ export interface SweepRow extends SweepSetting {
   readonly runsMs: readonly number[];
   /** (slowest - fastest) / median */
   readonly spread: number;
-  /** GQA f16 in the runs between these ones; null in its own row. */
+  /** GQA f16 in the runs of the same rounds; null in its own row. */
   readonly gqaMs: number | null;
   /** By the cost model (model/cost_model.ts), which knows one time: GQA f16 at the shortest context. null without timestamps. */
   readonly predictedMs: number | null;
@@ -80,16 +81,24 @@ export interface SweepResult {
   /** What conversions were calibrated on; null: nothing was converted. */
   readonly calibrationTokens: number | null;
   readonly memory: readonly SweepMemory[];
+  /** Where the time of the sweep went. */
+  readonly seconds: SweepSeconds;
   /** What a reader of the figures should know. */
   readonly notes: readonly string[];
+}
+
+/** Runs of one setting in the rounds of one context. */
+export interface Timed {
+  readonly starter: Starter;
+  readonly ms: readonly number[];
 }
 
 interface Runs {
   readonly setting: RaceSetting;
   readonly context: number;
   readonly ms: number[];
-  /** Of the base: between the challenger's runs. */
-  readonly gqaMs: number[];
+  /** Of the base: in the rounds of these runs. */
+  readonly gqaMs: readonly number[];
   readonly kvBytesPerToken: number;
   readonly weightBytesPerToken: number;
   readonly dispatchesPerToken: number;
@@ -97,6 +106,7 @@ interface Runs {
 
 export class SweepRecord {
   streamingGBs: number | null = null;
+  readonly clock: SweepClock;
   readonly #gpu: Gpu;
   readonly #models: RaceModels;
   readonly #challengers: readonly RaceSetting[];
@@ -107,7 +117,14 @@ export class SweepRecord {
   readonly #sizes = new Map<string, SweepMemory>();
   readonly #notes: string[] = [];
 
-  constructor(gpu: Gpu, models: RaceModels, challengers: readonly RaceSetting[], filled: SweepRow['filled']) {
+  constructor(
+    gpu: Gpu,
+    models: RaceModels,
+    challengers: readonly RaceSetting[],
+    filled: SweepRow['filled'],
+    clock: SweepClock,
+  ) {
+    this.clock = clock;
     this.#gpu = gpu;
     this.#models = models;
     this.#challengers = challengers;
@@ -130,49 +147,48 @@ export class SweepRecord {
   }
 
   prefill(setting: RaceSetting, tokens: number, ms: number): void {
-    const known = this.#prefill.find((one) => settingKey(one) === settingKey(setting));
-    if (!known) this.#prefill.push({ ...named(setting), tokens, ms });
+    this.#prefill.push({ ...named(setting), tokens, ms });
   }
 
-  /** @param challenger whose turn it is with GQA; null: GQA runs alone */
-  run(
-    setting: RaceSetting,
-    challenger: RaceSetting | null,
-    context: number,
-    ms: number,
-    model: MeasuredModel,
-  ): void {
-    this.#runsOf(setting, context, model).ms.push(ms);
-    if (challenger && settingKey(setting) === settingKey(BASE)) {
-      this.#runsOf(challenger, context, model).gqaMs.push(ms);
+  hasPrefill(setting: RaceSetting): boolean {
+    return this.#prefill.some((one) => settingKey(one) === settingKey(setting));
+  }
+
+  /** What ran in turns. Only GQA may do so again, with others. */
+  rounds(context: number, timed: readonly Timed[]): void {
+    const isBase = ({ starter }: Timed): boolean => settingKey(starter.setting) === settingKey(BASE);
+    const gqaMs = timed.find(isBase)?.ms ?? [];
+    for (const one of timed) {
+      const { setting, model } = one.starter;
+      const key = `${settingKey(setting)}@${context}`;
+      const known = this.#runs.get(key);
+      if (known) known.ms.push(...one.ms);
+      else {
+        this.#runs.set(key, {
+          setting,
+          context,
+          ms: [...one.ms],
+          gqaMs: isBase(one) ? [] : gqaMs,
+          kvBytesPerToken: model.plan.kvBytesPerToken,
+          weightBytesPerToken: model.weightBytesPerToken(context),
+          dispatchesPerToken: model.plan.dispatchesAt(context),
+        });
+      }
     }
   }
 
-  #runsOf(setting: RaceSetting, context: number, model: MeasuredModel): Runs {
-    const key = `${settingKey(setting)}@${context}`;
-    const known = this.#runs.get(key);
-    if (known && known.ms.length > 0) return known;
-    // The first run of a challenger is its own: what GQA left here before it has GQA's sizes.
-    const runs: Runs = {
-      setting,
-      context,
-      ms: [],
-      gqaMs: known?.gqaMs ?? [],
-      kvBytesPerToken: model.plan.kvBytesPerToken,
-      weightBytesPerToken: model.weightBytesPerToken(context),
-      dispatchesPerToken: model.plan.dispatchesAt(context),
-    };
-    this.#runs.set(key, runs);
-    return runs;
+  /** Of the cache, a token. */
+  kvBytesPerToken(setting: RaceSetting): number {
+    return this.#sizes.get(settingKey(setting))?.kvBytesPerToken ?? 0;
   }
 
   quality(setting: RaceSetting, { perplexity, kl = 0, top1Agreement = 0, tokens }: Evaluation): void {
-    const kvBytesPerToken = this.#sizes.get(settingKey(setting))?.kvBytesPerToken ?? 0;
+    const kvBytesPerToken = this.kvBytesPerToken(setting);
     this.#quality.push({ ...named(setting), kvBytesPerToken, perplexity, kl, top1Agreement, tokens });
   }
 
   result(): SweepResult {
-    const measured = [...this.#runs.values()].filter(({ ms }) => ms.length > 0);
+    const measured = [...this.#runs.values()];
     const rates = this.#rates(measured);
     const rows = measured.map((runs) => this.#row(runs, rates));
     const crossovers = this.#challengers
@@ -199,6 +215,7 @@ export class SweepRecord {
       quality: [...this.#quality],
       calibrationTokens: this.#models.calibrationTokens,
       memory: [...this.#sizes.values()],
+      seconds: this.clock.seconds(),
       notes: [...this.#notes, ...driftNotes(rows)],
     };
   }
