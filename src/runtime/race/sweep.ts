@@ -37,7 +37,7 @@ const LOADING = 0.35;
 
 /** Rounds of a context: no more where the runs of each setting lie so close together, (slowest - fastest) / median. */
 const FEWEST_ROUNDS = 3;
-const SETTLED = 0.05;
+const SETTLED = 0.1;
 
 /** null: no new figures since the last call. */
 type SweepProgress = (what: string, share: number, result: SweepResult | null) => void;
