@@ -20,7 +20,7 @@ export const wgsl = {
       path: join(resolveDir, path.replace('?raw', '')),
     }));
     build.onLoad({ filter: /\.wgsl$/ }, async ({ path }) => ({
-      contents: shorten(await readFile(path, 'utf8'), names),
+      contents: shorten(await readFile(path, 'utf8'), names).replaceAll('\n', '#'),
       loader: 'text',
     }));
   },

@@ -19,7 +19,8 @@ const squeezed = (line) =>
     .replaceAll(/ - (?!-)/g, '-')
     .replaceAll(/\b(vec[234]f)\(0\.0\)/g, '$1()')
     .replaceAll(/(?<=[(,[+*/=-])(\d+)\.0(?=[),*+;/\]-])/g, '$1.')
-    .replaceAll(UNSIGNED, '$1');
+    .replaceAll(UNSIGNED, '$1')
+    .replace('<storage,read>', '<storage>');
 
 const squeeze = (text) => text.split('\n').map(squeezed).join('\n');
 

@@ -26,8 +26,10 @@ const DIRECTIVE = /^enable \w+;$/gm;
 /** Module scope of WGSL does not depend on order, so a part may use constants and bindings of the body and vice versa. */
 export function link(
   constants: Readonly<Record<string, Constant>>,
-  files: readonly SourceFile[],
+  sources: readonly SourceFile[],
 ): LinkedModule {
+  // In the package # stands for a line's end, which JavaScript writes with two characters (scripts/short_wgsl.mjs).
+  const files = sources.map(({ name, text }) => ({ name, text: text.replaceAll('#', '\n') }));
   const prelude = Object.entries(constants).map(
     ([name, constant]) => `const ${name} = ${literal(name, constant)};`,
   );

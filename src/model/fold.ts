@@ -1,15 +1,19 @@
+import { latentShape } from '../core/layers.ts';
 import type { FoldableMla, Linear } from '../core/layers.ts';
 import { GROUP, GROUP_BYTES, GROUP_SCALES, groupsOf, unpack } from '../core/packed.ts';
 import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import { quantize } from '../core/quantize.ts';
 
-/** What a GPU could read while it waits between two dispatches: 5 microseconds at 50 GB/s, and more on faster ones. */
-const DISPATCH_BYTES = 2 ** 18;
+/** What a GPU could read in the time that a dispatch costs: 7 microseconds at 75 GB/s, and more on faster ones. */
+const DISPATCH_BYTES = 2 ** 19;
+/** Of quantised factors. */
+const PRODUCT = 'q8_0';
 
 /**
  * Multiplies embed_q into q_proj and unembed_out into o_proj, each where reading the product takes no longer than reading
- * both factors and one more dispatch (ADR 0019). That is so while qk_dim (v_dim) is about head_dim.
- * Quantised weights stay apart: a product of rounded matrices would be rounded a second time.
+ * both factors and the dispatch between them (ADR 0019). That is so while qk_dim (v_dim) is about head_dim.
+ * Quantised factors are multiplied where the latent is narrower than keys and values were and nobody expects the model itself: the
+ * product is rounded a second time, to q8_0, by little beside what its factors were.
  * @param target what the four matrices are to be quantised to, once they are multiplied or not; null: they stay as they are
  */
 export function foldProjections(
@@ -18,24 +22,40 @@ export function foldProjections(
   target: WeightFormat | null,
 ): FoldableMla {
   const { groups, embed_q, unembed_out, q_proj, o_proj, kv_a_proj } = attention;
-  const q = embed_q && foldedQuery(q_proj, embed_q, groups, heads, target ?? kv_a_proj.pieces[0]?.format);
-  const o = unembed_out && foldedOutput(o_proj, unembed_out, groups, heads, target);
-  const matrix = (tensor: PackedTensor): PackedTensor =>
-    target && tensor.format !== target ? quantize(unpack(tensor), tensor.rows, tensor.cols, target) : tensor;
-  const linear = ({ pieces, bias }: Linear): Linear => ({ pieces: pieces.map(matrix), bias });
+  const narrow = latentShape(attention).row_dim < 2 * groups * (embed_q?.cols ?? 0);
+  const beside = target ?? kv_a_proj.pieces[0]?.format ?? null;
+  const queryFormat = productFormat(q_proj, narrow, beside);
+  const outputFormat = productFormat(o_proj, narrow, target);
+  const q = embed_q && queryFormat && foldedQuery(q_proj, embed_q, groups, heads, queryFormat, target);
+  const o =
+    unembed_out && outputFormat && foldedOutput(o_proj, unembed_out, groups, heads, outputFormat, target);
   return {
     ...attention,
-    q_proj: q ?? linear(q_proj),
-    embed_q: q ? null : embed_q && matrix(embed_q),
-    o_proj: o ?? linear(o_proj),
-    unembed_out: o ? null : unembed_out && matrix(unembed_out),
+    q_proj: q ?? inFormat(q_proj, target),
+    // Of the format of the queries it is one matrix with them.
+    kv_a_proj: inFormat(kv_a_proj, q && isQuantised(q_proj) ? PRODUCT : null),
+    embed_q: q ? null : embed_q && packed(embed_q, target),
+    o_proj: o ?? inFormat(o_proj, target),
+    unembed_out: o ? null : unembed_out && packed(unembed_out, target),
   };
 }
 
-/** The format of a product; null: its factors were rounded already. @param wanted to be quantised to, or beside what it will lie */
-function productFormat(linear: Linear, wanted?: WeightFormat | null): WeightFormat | null {
+const isQuantised = ({ pieces }: Linear): boolean => pieces.some(({ format }) => GROUP_SCALES[format] > 0);
+
+const inFormat = ({ pieces, bias }: Linear, format: WeightFormat | null): Linear => ({
+  pieces: pieces.map((piece) => packed(piece, format)),
+  bias,
+});
+
+function packed(tensor: PackedTensor, format: WeightFormat | null): PackedTensor {
+  if (!format || tensor.format === format) return tensor;
+  return quantize(unpack(tensor), tensor.rows, tensor.cols, format);
+}
+
+/** The format of a product; null: its factors stay apart. @param wanted to be quantised to, or beside what it will lie */
+function productFormat(linear: Linear, narrow: boolean, wanted: WeightFormat | null): WeightFormat | null {
+  if (isQuantised(linear)) return narrow ? PRODUCT : null;
   const formats = linear.pieces.map(({ format }) => format);
-  if (!formats.every((format) => format === 'f32' || format === 'f16' || format === 'bf16')) return null;
   // Beside a kv_a_proj of the same format it is one matrix, and one dispatch.
   if (wanted && wanted !== 'bf16') return wanted;
   return formats.includes('f32') ? 'f32' : 'f16';
@@ -50,24 +70,43 @@ export interface FoldShape {
   readonly width: number;
 }
 
-/** Whether [heads * width, hidden] is cheaper than [heads * head_dim, hidden] and [groups * width, head_dim]. */
+/** Whether [heads * width, hidden] is cheaper than `apart` bytes of factors and so many dispatches. */
 export function queryFolds(
-  { hidden, heads, head_dim, groups, width }: FoldShape,
+  { hidden, heads, width }: FoldShape,
   format: WeightFormat,
+  apart: number,
+  dispatches = 1,
 ): boolean {
-  const apart = bytesOf(heads * head_dim, hidden, format) + bytesOf(groups * width, head_dim, format);
-  return bytesOf(heads * width, hidden, format) <= apart + DISPATCH_BYTES;
+  return bytesOf(heads * width, hidden, format) <= apart + dispatches * DISPATCH_BYTES;
 }
 
-/** The same of [hidden, heads * width] against [hidden, heads * head_dim] and [groups * head_dim, width]. */
+/** The same of [hidden, heads * width]. */
 export function outputFolds(
-  { hidden, heads, head_dim, groups, width }: FoldShape,
+  { hidden, heads, width }: FoldShape,
   format: WeightFormat,
+  apart: number,
 ): boolean {
   // Whole groups only: what lies behind a row of attention's output belongs to another layer.
-  if ((heads * width) % GROUP !== 0) return false;
-  const apart = bytesOf(hidden, heads * head_dim, format) + bytesOf(groups * head_dim, width, format);
-  return bytesOf(hidden, heads * width, format) <= apart + DISPATCH_BYTES;
+  return (heads * width) % GROUP === 0 && bytesOf(hidden, heads * width, format) <= apart + DISPATCH_BYTES;
+}
+
+/** Bytes of [heads * head_dim, hidden] and [groups * width, head_dim]; for outputs of their transposes. */
+export function factorBytes(
+  { hidden, heads, head_dim, groups, width }: FoldShape,
+  of: 'queries' | 'outputs',
+  format: WeightFormat,
+): number {
+  return of === 'queries'
+    ? bytesOf(heads * head_dim, hidden, format) + bytesOf(groups * width, head_dim, format)
+    : bytesOf(hidden, heads * head_dim, format) + bytesOf(groups * head_dim, width, format);
+}
+
+/** Of both factors, as they are or will be quantised. */
+function apartBytes({ pieces }: Linear, matrix: PackedTensor, target: WeightFormat | null): number {
+  return [...pieces, matrix].reduce(
+    (sum, { rows, cols, format }) => sum + bytesOf(rows, cols, target ?? format),
+    0,
+  );
 }
 
 function bytesOf(rows: number, cols: number, format: WeightFormat): number {
@@ -80,14 +119,17 @@ function foldedQuery(
   embed_q: PackedTensor,
   groups: number,
   heads: number,
-  beside: WeightFormat | undefined,
+  format: WeightFormat,
+  target: WeightFormat | null,
 ): Linear | null {
-  const format = productFormat(q_proj, beside);
   const hidden = q_proj.pieces[0]?.cols ?? 0;
   const qk_dim = embed_q.rows / groups;
   const rows = heads * qk_dim;
   const head_dim = embed_q.cols;
-  if (!format || !queryFolds({ hidden, heads, head_dim, groups, width: qk_dim }, format)) return null;
+  const shape = { hidden, heads, head_dim, groups, width: qk_dim };
+  // kv_a_proj, of another format than quantised queries, then needs none of its own either.
+  const dispatches = isQuantised(q_proj) ? 2 : 1;
+  if (!queryFolds(shape, format, apartBytes(q_proj, embed_q, target), dispatches)) return null;
   const embed = unpack(embed_q);
   const q = stacked(q_proj);
   const product = new Float32Array(rows * hidden);
@@ -96,14 +138,12 @@ function foldedQuery(
   for (let row = 0; row < rows; row++) {
     const head = Math.floor(row / qk_dim);
     const from = (Math.floor((head * groups) / heads) * qk_dim + (row % qk_dim)) * head_dim;
-    sums.fill(0);
-    for (let i = 0; i < head_dim; i++) {
-      const factor = embed[from + i] ?? 0;
-      const at = (head * head_dim + i) * hidden;
-      if (factor !== 0) for (let k = 0; k < hidden; k++) sums[k] = (sums[k] ?? 0) + factor * (q[at + k] ?? 0);
-      if (bias) bias[row] = (bias[row] ?? 0) + factor * (q_proj.bias?.[head * head_dim + i] ?? 0);
-    }
+    const factors = embed.subarray(from, from + head_dim);
+    weighRows(factors, q, head * head_dim * hidden, sums);
     product.set(sums, row * hidden);
+    factors.forEach((factor, i) => {
+      if (bias) bias[row] = (bias[row] ?? 0) + factor * (q_proj.bias?.[head * head_dim + i] ?? 0);
+    });
   }
   return { pieces: [quantize(product, rows, hidden, format)], bias };
 }
@@ -114,31 +154,46 @@ function foldedOutput(
   unembed_out: PackedTensor,
   groups: number,
   heads: number,
+  format: WeightFormat,
   target: WeightFormat | null,
 ): Linear | null {
-  const format = productFormat(o_proj, target);
   const hidden = o_proj.pieces.reduce((sum, { rows }) => sum + rows, 0);
   const head_dim = unembed_out.rows / groups;
   const v_dim = unembed_out.cols;
   const cols = heads * v_dim;
-  if (!format || !outputFolds({ hidden, heads, head_dim, groups, width: v_dim }, format)) return null;
+  const shape = { hidden, heads, head_dim, groups, width: v_dim };
+  if (!outputFolds(shape, format, apartBytes(o_proj, unembed_out, target))) return null;
   const unembed = unpack(unembed_out);
   const o = stacked(o_proj);
   const product = new Float32Array(hidden * cols);
   const sums = new Float64Array(v_dim);
   for (let row = 0; row < hidden; row++) {
     for (let head = 0; head < heads; head++) {
-      sums.fill(0);
       const group = Math.floor((head * groups) / heads);
-      for (let i = 0; i < head_dim; i++) {
-        const factor = o[(row * heads + head) * head_dim + i] ?? 0;
-        const at = (group * head_dim + i) * v_dim;
-        for (let j = 0; j < v_dim; j++) sums[j] = (sums[j] ?? 0) + factor * (unembed[at + j] ?? 0);
-      }
+      const from = (row * heads + head) * head_dim;
+      weighRows(o.subarray(from, from + head_dim), unembed, group * head_dim * v_dim, sums);
       product.set(sums, row * cols + head * v_dim);
     }
   }
   return { pieces: [quantize(product, hidden, cols, format)], bias: o_proj.bias };
+}
+
+/** sums = Σ_i factors[i] of the rows of a matrix that begin at `from`; four at a time, which is twice as fast. */
+function weighRows(factors: Float32Array, matrix: Float32Array, from: number, sums: Float64Array): void {
+  const width = sums.length;
+  sums.fill(0);
+  for (let i = 0; i < factors.length; i += 4) {
+    const [a = 0, b = 0, c = 0, d = 0] = factors.subarray(i, i + 4);
+    const at = from + i * width;
+    for (let k = at; k < at + width; k++) {
+      const four =
+        a * (matrix[k] ?? 0) +
+        b * (matrix[k + width] ?? 0) +
+        c * (matrix[k + 2 * width] ?? 0) +
+        d * (matrix[k + 3 * width] ?? 0);
+      sums[k - at] = (sums[k - at] ?? 0) + four;
+    }
+  }
 }
 
 /** All rows as f32. */

@@ -16,7 +16,7 @@ import type {
 import { emptyPacked } from '../core/packed.ts';
 import type { PackedTensor, WeightFormat } from '../core/packed.ts';
 import type { LatentConfig, LatentLayer } from '../formats/latent_config.ts';
-import { outputFolds, queryFolds } from '../model/fold.ts';
+import { factorBytes, outputFolds, queryFolds } from '../model/fold.ts';
 import type { DecoderSource } from './decoder_source.ts';
 
 /** MLA in this form. kvBudget: its share of the f16 GQA cache, default a quarter; cacheDtype: what that is to hold, default f16. */
@@ -59,8 +59,13 @@ export class RandomDecoder implements DecoderSource {
     const { row_dim, qk_dim, v_dim } = latentShape(layer);
     const bias = this.config.model_type === 'qwen2';
     const shape = { hidden: hidden_size, heads, head_dim, groups };
-    const foldsQ = fold && queryFolds({ ...shape, width: qk_dim }, this.#format);
-    const foldsO = fold && outputFolds({ ...shape, width: v_dim }, this.#format);
+    const format = this.#format;
+    const [queries, outputs] = [
+      { ...shape, width: qk_dim },
+      { ...shape, width: v_dim },
+    ];
+    const foldsQ = fold && queryFolds(queries, format, factorBytes(queries, 'queries', format));
+    const foldsO = fold && outputFolds(outputs, format, factorBytes(outputs, 'outputs', format));
     const { qk_rope_head_dim: rope, kv_lora_rank } = layer;
     return this.#around({
       form: 'mla',

@@ -32,6 +32,12 @@ function fieldsOf(file: string): string[] {
 }
 
 describe('what TypeScript says of a kernel is what its WGSL says', () => {
+  test('no shader has a #, which stands for a line end in the package', () => {
+    const names = readdirSync(shaders, { recursive: true, encoding: 'utf8' });
+    const files = names.filter((name) => name.endsWith('.wgsl'));
+    expect(files.filter((name) => readFileSync(`${shaders}/${name}`, 'utf8').includes('#'))).toEqual([]);
+  });
+
   test('every shader has a declaration of its name', () => {
     const files = readdirSync(shaders).filter((name) => name.endsWith('.wgsl'));
     expect(files.map((name) => name.replace('.wgsl', '')).toSorted()).toEqual([...KERNEL_NAMES].toSorted());

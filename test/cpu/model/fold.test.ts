@@ -4,7 +4,7 @@ import { unpack } from '../../../src/core/packed.ts';
 import type { WeightFormat } from '../../../src/core/packed.ts';
 import { quantize } from '../../../src/core/quantize.ts';
 import { SHAPES } from '../../../src/core/shapes.ts';
-import { foldProjections, outputFolds, queryFolds } from '../../../src/model/fold.ts';
+import { factorBytes, foldProjections, outputFolds, queryFolds } from '../../../src/model/fold.ts';
 import { head_matmul } from '../../../src/reference/head_matmul.ts';
 import { matmul } from '../../../src/reference/matmul.ts';
 import { Material } from '../../../src/verify/material.ts';
@@ -74,9 +74,24 @@ describe('products made ahead', () => {
     near(apply(folded.o_proj, attended), apply(apart.o_proj, heads));
   });
 
-  test('not of quantised weights, which would be rounded twice', () => {
-    const apart = layer('q8_0');
-    expect(foldProjections(apart, HEADS, null)).toEqual(apart);
+  test('of quantised weights only where the latent is narrower than keys and values were, and kv_a_proj with them', () => {
+    const apart = layer('q4_1');
+    const folded = foldProjections(apart, HEADS, null);
+    expect([folded.embed_q, folded.unembed_out]).toEqual([null, null]);
+    const formats = [folded.q_proj, folded.kv_a_proj, folded.o_proj].map(({ pieces }) => pieces[0]?.format);
+    expect(formats).toEqual(['q8_0', 'q8_0', 'q8_0']);
+    const exact = (linear: Linear): Linear => ({
+      ...linear,
+      pieces: linear.pieces.map((one) => quantize(unpack(one), one.rows, one.cols, 'f32')),
+    });
+    const want = foldProjections(
+      { ...apart, q_proj: exact(apart.q_proj), o_proj: exact(apart.o_proj) },
+      HEADS,
+      'q8_0',
+    );
+    expect([folded.q_proj, folded.o_proj]).toEqual([want.q_proj, want.o_proj]);
+    const wide = { ...apart, kv_lora_rank: 2 * GROUPS * HEAD_DIM - 16 };
+    expect(foldProjections(wide, HEADS, null)).toEqual(wide);
   });
 
   test('and quantised once, behind the product', () => {
@@ -109,15 +124,22 @@ describe('products made ahead', () => {
       } = SHAPES[name];
       return { hidden, heads, groups, head_dim, width };
     };
+    const folds = (name: keyof typeof SHAPES, width: number, format: WeightFormat): boolean[] => {
+      const shape = shapeOf(name, width);
+      return [
+        queryFolds(shape, format, factorBytes(shape, 'queries', format)),
+        outputFolds(shape, format, factorBytes(shape, 'outputs', format)),
+      ];
+    };
     // A quarter of the cache: a little wider than a head, and four times as wide.
-    expect(queryFolds(shapeOf('smollm2-135m', 96), 'q4_0')).toBe(true);
-    expect(outputFolds(shapeOf('smollm2-135m', 64), 'q4_0')).toBe(true);
-    expect(queryFolds(shapeOf('qwen2-0.5b', 80), 'q4_0')).toBe(true);
-    expect(queryFolds(shapeOf('llama-3.2-1b', 256), 'q4_0')).toBe(false);
-    expect(outputFolds(shapeOf('llama-3.2-1b', 224), 'q4_0')).toBe(false);
+    expect(folds('smollm2-135m', 96, 'q4_0')).toEqual([true, true]);
+    expect(folds('qwen2-0.5b', 80, 'q4_0')).toEqual([true, true]);
+    expect(folds('llama-3.2-1b', 256, 'q4_0')).toEqual([false, false]);
     // The same product in f32 is seven times as large.
-    expect(queryFolds(shapeOf('smollm2-135m', 96), 'f32')).toBe(false);
+    expect(folds('smollm2-135m', 96, 'f32')).toEqual([false, false]);
+    expect(queryFolds(shapeOf('smollm2-135m', 232), 'q8_0', 260_000)).toBe(false);
+    expect(queryFolds(shapeOf('smollm2-135m', 232), 'q8_0', 260_000, 2)).toBe(true);
     // Rows of attention's output end in whole groups.
-    expect(outputFolds({ hidden: 64, heads: 3, groups: 1, head_dim: 16, width: 8 }, 'f32')).toBe(false);
+    expect(outputFolds({ hidden: 64, heads: 3, groups: 1, head_dim: 16, width: 8 }, 'f32', 1e9)).toBe(false);
   });
 });
