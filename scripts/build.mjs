@@ -106,7 +106,14 @@ async function minifyAgain() {
     const made = await minify(text, {
       module: true,
       ecma: 2020,
-      compress: { ecma: 2020, passes: 3, unsafe_arrows: true, unsafe_methods: true },
+      compress: {
+        ecma: 2020,
+        passes: 3,
+        keep_fargs: false,
+        sequences: false,
+        unsafe_arrows: true,
+        unsafe_methods: true,
+      },
       sourceMap: { content: map, url: `${basename(path)}.map` },
     });
     await Promise.all([writeFile(path, made.code), writeFile(`${path}.map`, made.map)]);

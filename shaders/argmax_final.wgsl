@@ -23,18 +23,17 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   indices[lane] = best_index;
   workgroupBarrier();
   // By eights, so that no thread compares 64 one after another.
-  if (lane < WORKGROUP_SIZE / 8u) {
-    for (var i = 1u; i < 8u; i++) {
-      offer(values[lane + i * WORKGROUP_SIZE / 8u], indices[lane + i * WORKGROUP_SIZE / 8u]);
+  for (var left = WORKGROUP_SIZE / 8u; left > 0u; left /= 8u) {
+    if (lane < left) {
+      for (var i = 1u; i < 8u; i++) {
+        offer(values[lane + i * left], indices[lane + i * left]);
+      }
+      values[lane] = best_value;
+      indices[lane] = best_index;
     }
-    values[lane] = best_value;
-    indices[lane] = best_index;
+    workgroupBarrier();
   }
-  workgroupBarrier();
   if (lane == 0u) {
-    for (var i = 1u; i < WORKGROUP_SIZE / 8u; i++) {
-      offer(values[i], indices[i]);
-    }
     tokens[step.position + step.num_tokens] = best_index;
   }
 }

@@ -26,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let lane = local % LANES;
   let first_row = (group.x * SETS + local / LANES) * ROWS;
   let x_base = (step.num_tokens - 1u) * (x_stride / 4u);
-  // The first rows come while x is staged.
+  // The first rows come while x is staged, where it is.
   var rows = fetch_rows(first_row, min(lane, in_groups - 1u));
   stage_input(local, x_base);
   var sums = RowValues();
@@ -34,10 +34,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let xs = input_group(x_base, g);
     let total = xs.a + xs.b + xs.c + xs.d + xs.e + xs.f + xs.g + xs.h;
     let x_sum = total.x + total.y + total.z + total.w;
-    sums += dot_rows(rows, xs, x_sum);
-    if (g + LANES < in_groups) {
-      rows = fetch_rows(first_row, g + LANES);
+    if (!STAGES_X || g != lane) {
+      rows = fetch_rows(first_row, g);
     }
+    sums += dot_rows(rows, xs, x_sum);
   }
   let y = add_lanes(local, RowSums(sums, thread_squares));
   if (lane == 0u) {

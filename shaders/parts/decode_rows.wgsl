@@ -46,7 +46,7 @@ fn unpacked_rows(rows: packed_rows, quad: u32) -> mat4x4f {
 
 // The places of a team's next four rows.
 fn rows_from(first: u32) -> vec4u {
-  return vec4u(first) + vec4u(0u, TEAMS, 2u * TEAMS, 3u * TEAMS);
+  return first + TEAMS * vec4u(0u, 1u, 2u, 3u);
 }
 
 // The step's own row does not lie in the cache (what is behind it weighs nothing), an exact one lies elsewhere.

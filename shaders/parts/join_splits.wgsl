@@ -23,17 +23,17 @@ fn join_splits(token: u32, head: u32, first_quad: u32, lane: u32) {
     var total = 0.0;
     if (part < PARTS) {
       for (var s = part; s <= last; s += 4u * PARTS) {
-        let n = vec4u(s) + vec4u(0u, PARTS, 2u * PARTS, 3u * PARTS);
+        let n = s + PARTS * vec4u(0u, 1u, 2u, 3u);
         let at = min(n, vec4u(last)) * pitch + base;
-        let ends = mat4x2f(partials[at.x + V_QUADS].xy, partials[at.y + V_QUADS].xy, partials[at.z + V_QUADS].xy, partials[at.w + V_QUADS].xy);
+        // Maxima, then totals.
+        let ends = transpose(mat4x2f(partials[at.x + V_QUADS].xy, partials[at.y + V_QUADS].xy, partials[at.z + V_QUADS].xy, partials[at.w + V_QUADS].xy));
         let quads = mat4x4f(partials[at.x + quad], partials[at.y + quad], partials[at.z + quad], partials[at.w + quad]);
-        let own = vec4f(ends[0].x, ends[1].x, ends[2].x, ends[3].x);
-        let rising = max(max(highest, max(own.x, own.y)), max(own.z, own.w));
-        let weights = select(vec4f(0.0), exp(own - rising), n <= vec4u(last));
+        let rising = max(max(highest, max(ends[0].x, ends[0].y)), max(ends[0].z, ends[0].w));
+        let weights = select(vec4f(0.0), exp(ends[0] - rising), n <= vec4u(last));
         let rescale = exp(highest - rising);
         highest = rising;
         sum = sum * rescale + quads * weights;
-        total = total * rescale + dot(vec4f(ends[0].y, ends[1].y, ends[2].y, ends[3].y), weights);
+        total = total * rescale + dot(ends[1], weights);
       }
     }
     if (PARTS > 1u) {

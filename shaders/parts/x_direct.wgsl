@@ -1,4 +1,5 @@
 // x is read where it lies, by every thread for itself.
+const STAGES_X = false;
 var<private> thread_squares = 0.0;
 
 fn stage_input(local: u32, base: u32) {}

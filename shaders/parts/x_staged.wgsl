@@ -1,5 +1,6 @@
 // A workgroup reads x once, neighbouring threads neighbouring quads; straight from memory every thread of a warp would touch a
 // cache line of its own. 9 quads a group and not 8: threads at neighbouring groups then meet different banks. With lanes=subgroup.
+const STAGES_X = true;
 const thread_squares = 0.0;
 var<workgroup> staged: array<vec4f, in_groups * 9u>;
 var<workgroup> staged_squares: array<f32, WORKGROUP_SIZE / SPAN>;

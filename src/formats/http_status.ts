@@ -23,7 +23,7 @@ function statusError(answer: HttpAnswer): WebMlaError {
     return new WebMlaError(
       'network',
       `${url}: expected a file, got ${got}`,
-      'The file does not exist, or is private or gated: then an access token is needed (hub.accessToken).',
+      'It does not exist, or it is private or gated: then an access token is needed (hub.accessToken).',
       { status },
     );
   }

@@ -25,7 +25,7 @@ export async function openSafetensorsTensors(
   throw new WebMlaError(
     'missing_file',
     `${files.name}: expected ${files.safetensorsPath ?? `${SINGLE} or ${INDEX}`}, got no such file`,
-    'Weights must be safetensors or GGUF; pytorch_model.bin and ONNX files are not read. Of a GGUF give the file itself.',
+    'Weights must be safetensors or GGUF, not pytorch_model.bin or ONNX. Of a GGUF give the file itself.',
   );
 }
 

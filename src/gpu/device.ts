@@ -78,7 +78,7 @@ export async function openGpu(gpu: GPU | undefined): Promise<Gpu> {
     failure ??= new WebMlaError(
       'device_lost',
       `GPU device: expected to stay, got lost (${reason})${message ? `: ${message}` : ''}`,
-      'Create the engine again. If it happens at once, the GPU has too little memory: use a smaller model or contextLength.',
+      'Create the engine again. If it happens at once, use a smaller model or contextLength.',
       { reason },
     );
     return failure;

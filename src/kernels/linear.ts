@@ -51,7 +51,7 @@ export function linearBytes(
 
 export function refuseLinear(dims: LinearDims): string | null {
   if (dims.x_stride % 4 !== 0 || dims.x_stride < groupsOf(dims.in_dim) * 32) {
-    return `x_stride: expected a multiple of 4 that holds ${dims.in_dim} elements padded to 32, got ${dims.x_stride}`;
+    return `x_stride: expected a multiple of 4 and at least ${dims.in_dim}, padded to 32, got ${dims.x_stride}`;
   }
   return null;
 }

@@ -116,7 +116,7 @@ export const INPUT = {
   rms_norm: part('input_rms_norm', inputRmsNorm),
 } as const;
 
-/** stage_input, input_group and all_squares */
+/** STAGES_X, stage_input, input_group and all_squares */
 export const X = { direct: part('x_direct', xDirect), staged: part('x_staged', xStaged) } as const;
 
 /** add_lanes */

@@ -204,8 +204,7 @@ function chooseContext(config: ModelConfig, wanted: number | undefined): number 
   return wanted;
 }
 
-const NO_PACKED_DOT =
-  'prefillMath: this browser has no packed_4x8_integer_dot_product, so prompts are computed exactly.';
+const NO_PACKED_DOT = 'prefillMath: exact, since this browser has no packed_4x8_integer_dot_product.';
 
 /** What a token does without, in words. */
 function foldNotes(layers: readonly DeviceLayer[]): string[] {
@@ -213,7 +212,7 @@ function foldNotes(layers: readonly DeviceLayer[]): string[] {
   const count = (of: 'embed_q' | 'unembed_out'): number => mla.filter((one) => one[of] === null).length;
   if (count('embed_q') + count('unembed_out') === 0) return [];
   return [
-    `Products made ahead, because they take fewer bytes: embed_q in q_proj (${count('embed_q')} of ${mla.length} layers), unembed_out in o_proj (${count('unembed_out')}).`,
+    `Products made ahead: embed_q in q_proj (${count('embed_q')} of ${mla.length} layers), unembed_out in o_proj (${count('unembed_out')}).`,
   ];
 }
 

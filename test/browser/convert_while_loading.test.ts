@@ -82,7 +82,7 @@ test('Chromium: a worker calibrates and converts, the engine answers; another bu
       model: 'tiny-chat',
       converted: { method: 'webmla', form: 'reuse' },
       kvBytesPerToken: 12 * 192 * 2,
-      notes: [],
+      notes: [expect.stringContaining('Products made ahead')],
     });
     expect(first.ids.length).toBe(4);
     expect(first.stages).toEqual(['read', 'calibrate', 'convert', 'upload', 'warm up']);

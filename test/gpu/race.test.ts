@@ -110,7 +110,7 @@ describe('the sweep', () => {
       // oxlint-disable-next-line no-unsafe-type-assertion -- all that a sweep asks it for
       models as unknown as RaceModels,
       {
-        settings: ['gqa-int8', 'reuse-0.5-f16'].map(setting),
+        settings: ['gqa-f32', 'reuse-0.5-f16'].map(setting),
         contexts: [4, 8],
         filled: 'synthetic',
         document: '',
@@ -141,10 +141,10 @@ describe('the sweep', () => {
       result.rows.map(({ form, cacheDtype, context, runsMs }) => [form, cacheDtype, context, runsMs.length]),
     ).toEqual([
       ['gqa', 'f16', 4, 3],
-      ['gqa', 'int8', 4, 3],
+      ['gqa', 'f32', 4, 3],
       ['reuse', 'f16', 4, 3],
       ['gqa', 'f16', 8, 3],
-      ['gqa', 'int8', 8, 3],
+      ['gqa', 'f32', 8, 3],
       ['reuse', 'f16', 8, 3],
     ]);
     const [base, , reuse] = result.rows;
@@ -173,14 +173,30 @@ describe('the sweep', () => {
       rows.map(({ form, cacheDtype, context, runsMs }) => [form, cacheDtype, context, runsMs.length]),
     ).toEqual([
       ['gqa', 'f16', 4, 6],
-      ['gqa', 'int8', 4, 3],
+      ['gqa', 'f32', 4, 3],
       ['gqa', 'f16', 8, 6],
-      ['gqa', 'int8', 8, 3],
+      ['gqa', 'f32', 8, 3],
       ['reuse', 'f16', 4, 3],
     ]);
     expect(notes.filter((note) => note.includes('does not fit'))).toEqual([
       'MLA reuse 50 % f16: a context of 8 does not fit on this device.',
     ]);
+  });
+
+  test('a setting that this device cannot run is a note, and the others are measured', async () => {
+    const load = MeasuredModel.load.bind(MeasuredModel);
+    vi.spyOn(MeasuredModel, 'load').mockImplementation((gpu, source, options) => {
+      if (options.cacheDtype === 'f32') throw new WebMlaError('unsupported', 'kernel x: too wide');
+      return load(gpu, source, options);
+    });
+    const { rows, notes } = await run(() => {}, new AbortController().signal);
+    expect(rows.map(({ form, context }) => [form, context])).toEqual([
+      ['gqa', 4],
+      ['reuse', 4],
+      ['gqa', 8],
+      ['reuse', 8],
+    ]);
+    expect(notes).toContain('GQA f32: kernel x: too wide');
   });
 
   test('is cancelled, and frees what it took', async () => {

@@ -17,6 +17,12 @@ export interface Starter {
   readonly contexts: readonly number[];
 }
 
+/** What is on the device, and how many of those that waited had their turn: some may not run here at all. */
+export interface Line {
+  readonly starters: readonly [Starter, ...Starter[]];
+  readonly taken: number;
+}
+
 /** Of all that is loaded at a time: beyond it, devices that page their memory out would be slow instead of full. */
 const TOGETHER_BYTES = 4 * 2 ** 30;
 
@@ -68,34 +74,32 @@ export class Starters {
   /**
    * The settings that the last call gave are gone.
    * @param waiting in the order of their turns; as many as there is room for, one at least
-   * @returns GQA f16, then some of `waiting`
+   * @returns GQA f16, then some of `waiting`; what this device cannot run is a note
    */
-  async next(
-    waiting: readonly RaceSetting[],
-    onProgress: RaceProgress,
-    signal: AbortSignal,
-  ): Promise<readonly [Starter, ...Starter[]]> {
+  async next(waiting: readonly RaceSetting[], onProgress: RaceProgress, signal: AbortSignal): Promise<Line> {
     this.#clear();
     this.#record.clock.enter('loading');
     const base = (this.#base ??= await this.#loadBase(onProgress, signal));
-    for (const [i, setting] of waiting.entries()) {
+    let taken = 0;
+    for (const setting of waiting) {
       const others = this.#others.length;
       if (others > 0 && !this.#hasRoom(base, setting)) break;
-      const report = (what: string, share: number): void => onProgress(what, i + share);
+      const report = (what: string, share: number): void => onProgress(what, taken + share);
       const one = await this.#loadFitting(setting, others > 0, this.#lender, report, signal);
-      if (!one) break;
-      this.#others.push(one);
+      if (one === 'crowded') break;
+      taken++;
+      if (one !== 'unsupported') this.#others.push(one);
     }
     this.#record.clock.enter('compiling');
     await this.#pipelines.compileAll((done, total) =>
-      onProgress(`compiling kernel ${done} of ${total}`, this.#others.length),
+      onProgress(`compiling kernel ${done} of ${total}`, taken),
     );
-    return [base, ...this.#others];
+    return { starters: [base, ...this.#others], taken };
   }
 
   async #loadBase(onProgress: RaceProgress, signal: AbortSignal): Promise<Starter> {
     const base = await this.#loadFitting(BASE, false, null, onProgress, signal);
-    if (!base) throw new RangeError('expected GQA f16 to be loaded or to fail');
+    if (typeof base === 'string') throw new RangeError('expected GQA f16 to be loaded or to fail');
     return base;
   }
 
@@ -107,14 +111,14 @@ export class Starters {
     return taken + activations + this.#record.kvBytesPerToken(setting) * contextLength <= TOGETHER_BYTES;
   }
 
-  /** For the longest context that there is memory for. @returns null: not beside the others */
+  /** For the longest context that there is memory for. */
   async #loadFitting(
     setting: RaceSetting,
     crowded: boolean,
     lender: LendingBuffers | null,
     onProgress: RaceProgress,
     signal: AbortSignal,
-  ): Promise<Starter | null> {
+  ): Promise<Starter | 'crowded' | 'unsupported'> {
     const name = settingName(setting);
     const source = await this.#models.source(setting, onProgress, signal);
     for (let contexts = this.#contexts; ; contexts = contexts.slice(0, -1)) {
@@ -137,8 +141,12 @@ export class Starters {
         this.#pipelines.compileAll().catch(() => {});
         return { setting, model, contexts };
       } catch (error) {
+        if (isUnsupported(error) && settingKey(setting) !== settingKey(BASE)) {
+          this.#record.note(`${name}: ${error.message}`);
+          return 'unsupported';
+        }
         if (!isTooLarge(error)) throw error;
-        if (crowded) return null;
+        if (crowded) return 'crowded';
         if (contexts.length < 2) throw error;
         this.#record.note(`${name}: a context of ${longest} does not fit on this device.`);
       }
@@ -155,6 +163,10 @@ export class Starters {
     this.#base?.model.destroy();
     this.#base = null;
   }
+}
+
+function isUnsupported(error: unknown): error is WebMlaError {
+  return error instanceof WebMlaError && error.code === 'unsupported';
 }
 
 function isTooLarge(error: unknown): boolean {

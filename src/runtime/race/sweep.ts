@@ -83,9 +83,9 @@ export async function sweep(
       const report = (what: string, share: number, result: SweepResult | null): void =>
         onProgress(what, converting + ((speedShare - converting) * (done + share)) / total, result);
       const load = (what: string, loaded: number): void => report(what, LOADING * loaded, null);
-      const loaded = await starters.next(challengers.slice(done), load, signal);
-      const others = Math.max(1, loaded.length - 1);
-      await measure(gpu, models, loaded, within, record, signal, (what, share, result) =>
+      const line = await starters.next(challengers.slice(done), load, signal);
+      const others = Math.max(1, line.taken);
+      await measure(gpu, models, line.starters, within, record, signal, (what, share, result) =>
         report(what, others * (LOADING + (1 - LOADING) * share), result),
       );
       done += others;
@@ -93,7 +93,8 @@ export async function sweep(
     starters.destroy();
     if (heldOut && judged) {
       clock.enter('quality');
-      await measureQuality(gpu, models, [BASE, ...challengers], heldOut, record, signal, (what, share) =>
+      const measured = [BASE, ...challengers].filter((one) => record.hasPrefill(one));
+      await measureQuality(gpu, models, measured, heldOut, record, signal, (what, share) =>
         onProgress(what, speedShare + QUALITY * share, record.result()),
       );
     }
