@@ -41,6 +41,7 @@ import threshold from '../../shaders/parts/threshold.wgsl?raw';
 import weightBf16 from '../../shaders/parts/weight_bf16.wgsl?raw';
 import weightF16 from '../../shaders/parts/weight_f16.wgsl?raw';
 import weightF32 from '../../shaders/parts/weight_f32.wgsl?raw';
+import weightHalves from '../../shaders/parts/weight_halves.wgsl?raw';
 import weightQ40 from '../../shaders/parts/weight_q4_0.wgsl?raw';
 import weightQ41 from '../../shaders/parts/weight_q4_1.wgsl?raw';
 import weightQ80 from '../../shaders/parts/weight_q8_0.wgsl?raw';
@@ -64,8 +65,8 @@ function part(name: string, text: string): SourceFile {
 /** load_weight4, fetch_group and dot_fetched */
 export const WEIGHT = {
   f32: part('weight_f32', weightF32),
-  f16: part('weight_f16', weightF16),
-  bf16: part('weight_bf16', weightBf16),
+  f16: part('weight_f16', `${weightF16}${weightHalves}`),
+  bf16: part('weight_bf16', `${weightBf16}${weightHalves}`),
   q8_0: part('weight_q8_0', weightQ80),
   q4_0: part('weight_q4_0', weightQ40),
   q4_1: part('weight_q4_1', weightQ41),
