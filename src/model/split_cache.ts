@@ -13,7 +13,7 @@ const TARGET_WORKGROUPS = { partial: 384, decode: 256, lean: 512 } as const;
 const MANY_HEADS = 3;
 /**
  * Below that, joining splits costs more than they save: a dispatch a layer, which takes a browser about 7 microseconds. With a
- * kernel for one split (nearTuning) so many rows cost no more than that.
+ * kernel for one split (nearTuning) so many rows cost no more than that, by count: not measured yet.
  */
 const MIN_ROWS = 256;
 const MIN_ROWS_NEAR = 1536;
