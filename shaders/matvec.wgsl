@@ -1,7 +1,7 @@
-// y[n] = Σ_k W[n, k] x[k] + bias[n], for the last token of the step; norm, residual and SwiGLU ride along as parts.
+// y[n] = Σ_k W[n, k] x[k] + bias[n] (part: bias), for one token of the step (part: token); norm, residual and SwiGLU ride along as parts.
 //   weight  [out_dim, in_dim]       part: weight; rows padded to groups of 32
 //   x       [num_tokens, x_stride]  f32                     part: input (plain, rms_norm)
-//   best    [workgroups, 2]         f32 bits, u32           part: output best; else unused
+//   best    [workgroups, 2]         f32 bits, u32           part: output best
 //   out     [1, out_stride]         f32                     part: output (store, residual, swiglu, best)
 // A row is shared by LANES threads, each taking every LANES-th group of 32 (part: lanes says how their sums come together); a
 // thread serves ROWS rows (part: rows), so that x is read once for all of them and several loads of 16 bytes are in flight.
@@ -25,7 +25,7 @@ struct RowSums {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
   let lane = local % LANES;
   let first_row = (group.x * SETS + local / LANES) * ROWS;
-  let x_base = (step.num_tokens - 1u) * (x_stride / 4u);
+  let x_base = own_token() * (x_stride / 4u);
   // The first rows come while x is staged, where it is.
   var rows = fetch_rows(first_row, min(lane, in_groups - 1u));
   stage_input(local, x_base);
@@ -50,9 +50,6 @@ fn write_rows(row: u32, sums: vec2f) {
   if (row >= out_dim) {
     return;
   }
-  var y = sums;
-  if (has_bias) {
-    y += vec2f(bias[row_offset + row], bias[row_offset + min(row + 1u, out_dim - 1u)]);
-  }
+  let y = add_bias(sums, row);
   write_pair(0u, row, y.x, y.y);
 }

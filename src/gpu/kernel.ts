@@ -41,7 +41,8 @@ export interface Kernel<
   readonly includes: readonly SourceFile[];
   readonly parts: Parts;
   constants(dims: Dims, parts: PartChoice<Parts>): Readonly<Record<string, Constant>>;
-  bindings(dims: Dims, parts: PartChoice<Parts>): Readonly<Record<Names, Binding>>;
+  /** null: nothing of this variant uses it, so that nothing is bound (each binding costs a browser time in every dispatch). */
+  bindings(dims: Dims, parts: PartChoice<Parts>): Readonly<Record<Names, Binding | null>>;
   grid(dims: Dims, parts: PartChoice<Parts>): Grid | ((step: Step) => Grid | null);
   /** A reason why these dims cannot run, or null. */
   refuse?(dims: Dims, parts: PartChoice<Parts>): string | null;
@@ -63,7 +64,7 @@ export function checkedBindings<
   D extends object,
   P extends Readonly<Record<string, PartVariants>>,
   N extends string,
->(kernel: Kernel<D, P, N>, dims: D, parts: PartChoice<P>): Readonly<Record<N, Binding>> {
+>(kernel: Kernel<D, P, N>, dims: D, parts: PartChoice<P>): Readonly<Record<N, Binding | null>> {
   const reason = kernel.refuse?.(dims, parts) ?? null;
   if (reason !== null) {
     throw new WebMlaError('unsupported', `kernel ${kernel.name}: ${reason}`, '', { dims });

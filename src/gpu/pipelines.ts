@@ -55,11 +55,13 @@ export class Pipelines {
     const bindings = checkedBindings(kernel, dims, parts);
     const pipeline = this.#request(kernel, dims, parts, bindings);
     const names = namesOf(bindings);
-    const entries = names.map((name, binding) => ({
-      binding,
-      resource: checkedResource(kernel.name, name, buffers[name], bindings[name].bytes),
-    }));
-    const total = names.reduce((sum, name) => sum + bindings[name].bytes, 0);
+    const entries = names.flatMap((name, binding) => {
+      const declared = bindings[name];
+      return declared
+        ? [{ binding, resource: checkedResource(kernel.name, name, buffers[name], declared.bytes) }]
+        : [];
+    });
+    const total = names.reduce((sum, name) => sum + (bindings[name]?.bytes ?? 0), 0);
     return {
       label,
       pipeline,
@@ -73,7 +75,7 @@ export class Pipelines {
     kernel: Kernel<D, P, N>,
     dims: D,
     parts: PartChoice<P>,
-    bindings: Readonly<Record<N, Binding>>,
+    bindings: Readonly<Record<N, Binding | null>>,
   ): CompiledPipeline {
     const variants = Object.entries(parts).map(([slot, variant]) => `${slot}=${variant}`);
     const constants = kernel.constants(dims, parts);
@@ -93,11 +95,11 @@ export class Pipelines {
     ]);
     const layout = this.#device.createBindGroupLayout({
       label: kernel.name,
-      entries: Object.values<Binding>(bindings).map(({ access }, binding) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: BUFFER_TYPES[access] },
-      })),
+      entries: Object.values<Binding | null>(bindings).flatMap((declared, binding) =>
+        declared
+          ? [{ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[declared.access] } }]
+          : [],
+      ),
     });
     const pipeline: CompiledPipeline = {
       label: [kernel.name, ...variants].join(' '),

@@ -24,16 +24,26 @@ export interface DecodeTuning {
 
 export type DecodeRow = Exclude<RowForm, 'recon'>;
 
-/** Quads of a row that a thread holds, of 4 rows at a time; of reuse, whose rope keys come twice, so many. */
+/** Quads of a row that a thread holds, of 4 rows at a time. */
 const MAX_ITEMS = 4;
-const MAX_REUSED_ITEMS = 2;
 /** More take registers that other threads could load rows with; fewer read rows more often (docs/benchmarks.md). */
 const MAX_HEADS = 3;
+
+/** Of reuse, whose rope keys come twice. Where registers run out is as a compiler has it, so this is what was measured. */
+function reusedItems(quads: number): number {
+  const wide = Math.ceil(quads / 16);
+  return wide === 3 || wide === 5 ? wide : wide <= 2 ? 2 : MAX_ITEMS / 2;
+}
+
+function mostHeads(row: DecodeRow, items: number): number {
+  if (row === 'reuse' && (items === 3 || items === 5)) return 2;
+  return items > MAX_ITEMS ? 1 : MAX_HEADS;
+}
 const THREADS = 128;
 /** A software adapter: every thread at a barrier costs a microsecond or two. */
 const SOFTWARE_THREADS = 8;
-/** Of WebGPU's smallest device. */
-const MAX_BYTES = 16384;
+/** Workgroup memory, so that several workgroups of wide rows are on a core. */
+const MAX_BYTES = 24576;
 
 interface Items {
   readonly first: number;
@@ -84,16 +94,21 @@ export function decodeTuning(dims: AttentionDims, row: RowForm): DecodeTuning | 
   const quads = row_dim / 4;
   const turns = row !== 'plain' && dims.rope_dim > 0;
   let LANES = Math.min(8, most_lanes);
-  const most_items = row === 'reuse' ? MAX_REUSED_ITEMS : MAX_ITEMS;
+  const most_items = row === 'reuse' ? reusedItems(quads) : MAX_ITEMS;
   const grows = (): boolean =>
     quads > LANES * most_items || (turns && partnerOf(dims, LANES) === 'SOME_LANE');
   while (LANES * 2 <= most_lanes && grows()) LANES *= 2;
-  if (quads > LANES * 2 * MAX_ITEMS) return null;
-  const HEADS = Math.ceil(heads_per_group / Math.ceil(heads_per_group / MAX_HEADS));
-  let TEAMS = Math.max(2, (adapter.software ? SOFTWARE_THREADS : THREADS) / LANES);
-  while (TEAMS > 2 && sharedBytes(dims, { LANES, HEADS, TEAMS }) > MAX_BYTES) TEAMS /= 2;
-  const tuning = { LANES, HEADS, TEAMS };
-  return sharedBytes(dims, tuning) > MAX_BYTES ? null : tuning;
+  const items = Math.ceil(quads / LANES);
+  if (items > 2 * MAX_ITEMS) return null;
+  const bytes = Math.min(MAX_BYTES, adapter.workgroupBytes);
+  for (let most = mostHeads(row, items); most >= 1; most--) {
+    const HEADS = Math.ceil(heads_per_group / Math.ceil(heads_per_group / most));
+    let TEAMS = Math.max(2, (adapter.software ? SOFTWARE_THREADS : THREADS) / LANES);
+    while (TEAMS > 2 && sharedBytes(dims, { LANES, HEADS, TEAMS }) > bytes) TEAMS /= 2;
+    const tuning = { LANES, HEADS, TEAMS };
+    if (sharedBytes(dims, tuning) <= bytes) return tuning;
+  }
+  return null;
 }
 
 /** Where one split fills no GPU: every head has workgroups of its own. null: no other than `tuning` */

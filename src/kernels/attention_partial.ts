@@ -7,8 +7,8 @@ import { bool, f32, u32 } from '../gpu/link.ts';
 import type { Constant } from '../gpu/link.ts';
 import type { Step } from '../gpu/step.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { attentionTuning, tilePitch, tileSlots, valueParts, workgroupBytes } from './attention_tuning.ts';
-import type { TunedShape } from './attention_tuning.ts';
+import { attentionTuning, tilePitch, workgroupBytes } from './attention_tuning.ts';
+import type { AttentionTuning, TunedShape } from './attention_tuning.ts';
 import { cacheConstants, newRowConstants, newRowEnd } from './cache_constants.ts';
 import type { NewRow } from './cache_constants.ts';
 import { APPEND, ATTENTION_ENDS, CACHE, NEW_ROW, ROTATE, ROW, STAGE_TILE, STEP } from './parts.ts';
@@ -34,6 +34,8 @@ export interface AttentionDims extends CacheShape, TunedShape {
   readonly append: NewRow | null;
   /** Sums go to `partials` in one split too: attention_unembed joins them. */
   readonly keeps_partials: boolean;
+  /** How attention_partial shares its work out; undefined: as attentionTuning finds best. */
+  readonly tiling?: AttentionTuning;
 }
 
 const NOTHING_NEW: NewRow = {
@@ -50,8 +52,12 @@ export function stagedDim(row: RowForm, row_dim: number, rope_dim: number): numb
 }
 
 /** (token, head) pairs of a workgroup. */
-export function attentionRows(dims: TunedShape): number {
-  return attentionTuning(dims).BLOCKS * 4;
+export function attentionRows(dims: AttentionDims): number {
+  return tilingOf(dims).BLOCKS * 4;
+}
+
+function tilingOf(dims: AttentionDims): AttentionTuning {
+  return dims.tiling ?? attentionTuning(dims);
 }
 
 export function partialsBytes(
@@ -73,17 +79,15 @@ export const attention_partial = defineKernel({
   includes: [STEP, ROTATE, ATTENTION_ENDS, NEW_ROW, STAGE_TILE],
   parts: { cache: CACHE, row: ROW, append: APPEND },
   constants: (dims: AttentionDims, parts) => {
-    const tuning = attentionTuning(dims);
-    const { BLOCKS, LANES, TILE } = tuning;
+    const { BLOCKS, LANES, SLICES, TILE } = tilingOf(dims);
     return {
       ...attentionConstants(dims, parts),
       BLOCKS: u32(BLOCKS),
       LANES: u32(LANES),
+      SLICES: u32(SLICES),
       TILE: u32(TILE),
-      TILE_SLOTS: u32(tileSlots(dims, tuning)),
       PITCH: u32(tilePitch(dims.staged_dim)),
-      PARTS: u32(valueParts(dims, tuning)),
-      ITEMS: u32(Math.ceil(dims.v_dim / 4 / LANES)),
+      FULL_TILES: bool(!dims.adapter.software),
     };
   },
   bindings: attentionBindings,
@@ -98,7 +102,7 @@ export const attention_partial = defineKernel({
   refuse: (dims, parts) => {
     const reason = refuseAttention(dims, parts);
     if (reason !== null) return reason;
-    const bytes = workgroupBytes(dims, attentionTuning(dims));
+    const bytes = workgroupBytes(dims, tilingOf(dims));
     return bytes > dims.adapter.workgroupBytes
       ? `rows of ${dims.staged_dim} values and queries of ${dims.qk_dim} need ${bytes} bytes of workgroup memory, the device has ${dims.adapter.workgroupBytes}`
       : null;
@@ -114,10 +118,7 @@ interface AttentionParts {
   readonly append: keyof typeof APPEND;
 }
 
-export function attentionConstants(
-  dims: AttentionDims,
-  { cache, row }: AttentionParts,
-): Record<string, Constant> {
+export function attentionConstants(dims: AttentionDims, { cache }: AttentionParts): Record<string, Constant> {
   return {
     ...cacheConstants(dims, cache),
     ...newRowConstants(dims.append ?? NOTHING_NEW, cache),
@@ -127,7 +128,6 @@ export function attentionConstants(
     qk_dim: u32(dims.qk_dim),
     v_offset: u32(dims.v_offset),
     v_dim: u32(dims.v_dim),
-    load_dim: u32(row === 'recon' ? dims.row_dim : dims.staged_dim),
     rope_offset: u32(dims.rope_offset),
     rope_dim: u32(dims.rope_dim),
     key_rope_offset: u32(dims.key_rope_offset),

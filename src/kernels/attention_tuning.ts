@@ -3,8 +3,10 @@ import type { Gpu } from '../gpu/device.ts';
 /** How attention_partial shares its work out. A block is 4 (token, head) pairs. */
 export interface AttentionTuning {
   readonly BLOCKS: number;
-  /** Threads of a block. */
+  /** Threads of a block and slice, each with keys of its own; divides TILE. */
   readonly LANES: number;
+  /** Shares of a row's values, each with threads of its own. */
+  readonly SLICES: number;
   /** Cache rows in workgroup memory at a time. */
   readonly TILE: number;
 }
@@ -40,49 +42,82 @@ export function adapterOf({ device, info }: Gpu): AttentionAdapter {
 /** WebGPU's smallest device. */
 export const DEFAULT_ADAPTER: AttentionAdapter = { software: false, workgroupBytes: 16384, subgroupSize: 0 };
 
-/** Leaves room for several workgroups on a core of a GPU. */
-const COMFORTABLE_BYTES = 20480;
 /** SwiftShader writes workgroup memory's zeros out one by one: 2 ms of compiling for 16 bytes. */
 const SOFTWARE_BYTES = 8192;
-const MAX_PAIRS = 16;
+const SOFTWARE_BLOCKS = 4;
+const SOFTWARE_LANES = 4;
+const SOFTWARE_TILES = [32, 16, 8, 4, 2, 1];
 const MAX_THREADS = 256;
+const MAX_LANES = 16;
+/** Every thread adds the slices' scores up: of more slices there would be more of that than of scoring. */
+const MAX_SLICES = 8;
+/** Sums of a thread: 16 for each quad of V. */
+const MAX_ITEMS = 4;
+const TILES = [32, 16];
+const SMALL_TILES = [8, 4, 2, 1];
+/** Tokens of a step from which its tiles are full. */
+const MANY_TOKENS = 32;
 
 /** Quads between two staged rows: odd, so that threads at the same quad of different rows meet different banks. */
 export function tilePitch(staged_dim: number): number {
   return (staged_dim / 4) | 1;
 }
 
+/** The larger blocks and tile are, the more each value is multiplied that was read: best first, and the smallest if none fits. */
 export function attentionTuning(shape: TunedShape): AttentionTuning {
-  const { heads_per_group, max_tokens, qk_dim, adapter } = shape;
-  const budget = Math.min(adapter.workgroupBytes, adapter.software ? SOFTWARE_BYTES : COMFORTABLE_BYTES);
+  let smallest: AttentionTuning = { BLOCKS: 1, LANES: 1, SLICES: 1, TILE: 1 };
+  for (const tuning of shape.adapter.software ? softwareTunings(shape) : tunings(shape)) {
+    if (workgroupBytes(shape, tuning) <= shape.adapter.workgroupBytes) return tuning;
+    smallest = tuning;
+  }
+  return smallest;
+}
+
+/** Blocks of a workgroup, as even as possible: 20 heads are 12 and 8, not 16 and 4. */
+function evenBlocks({ heads_per_group, max_tokens }: TunedShape, most: number): number {
   const pairs = heads_per_group * max_tokens;
-  const most = Math.max(1, Math.min(MAX_PAIRS / 4, Math.floor(budget / 2 / (16 * qk_dim))));
-  // As even as possible: 20 heads are 12 and 8, not 16 and 4.
-  const BLOCKS = Math.ceil(pairs / Math.ceil(pairs / (4 * most)) / 4);
-  const LANES = adapter.software
-    ? Math.max(1, Math.floor(4 / BLOCKS))
-    : 2 ** Math.floor(Math.log2(MAX_THREADS / BLOCKS));
-  let TILE = 32;
-  const bytes = (tile: number): number => workgroupBytes(shape, { BLOCKS, LANES, TILE: tile });
-  while (TILE > (adapter.software ? 4 : 8) && bytes(TILE) > budget) TILE /= 2;
-  while (TILE > 1 && bytes(TILE) > adapter.workgroupBytes) TILE /= 2;
-  return { BLOCKS, LANES, TILE };
+  return Math.ceil(pairs / Math.ceil(pairs / (4 * most)) / 4);
 }
 
-/** vec4f of the staged rows; in the end 5 of each thread that adds to another's output lie there. */
-export function tileSlots({ staged_dim }: Pick<TunedShape, 'staged_dim'>, { TILE }: AttentionTuning): number {
-  return TILE * tilePitch(staged_dim);
+function* tunings(shape: TunedShape): Generator<AttentionTuning> {
+  const many = shape.max_tokens >= MANY_TOKENS;
+  for (let limit = MAX_THREADS / MAX_LANES; limit >= 1; limit /= 2) {
+    const BLOCKS = many ? limit : evenBlocks(shape, limit);
+    for (const TILE of limit === 1 ? [...TILES, ...SMALL_TILES] : TILES) {
+      const LANES = Math.min(MAX_LANES, TILE);
+      const least = Math.ceil(shape.v_dim / 4 / LANES / MAX_ITEMS);
+      const room = Math.floor(MAX_THREADS / (BLOCKS * LANES));
+      // A long step has workgroups enough: there every slice more is work more.
+      for (
+        let SLICES = many ? least : Math.min(room, Math.max(least, MAX_SLICES));
+        SLICES >= least;
+        SLICES--
+      ) {
+        if (SLICES <= room) yield { BLOCKS, LANES, SLICES, TILE };
+      }
+    }
+  }
 }
 
-/** Threads of a block that share an output, each with its own rows of the tile. */
-export function valueParts(shape: Pick<TunedShape, 'staged_dim' | 'v_dim'>, tuning: AttentionTuning): number {
-  const { BLOCKS, LANES } = tuning;
-  const quads = shape.v_dim / 4;
-  const room = 1 + Math.floor(tileSlots(shape, tuning) / (5 * BLOCKS * quads));
-  return Math.max(1, Math.min(BLOCKS === 1 ? 8 : 4, room, Math.floor(LANES / quads)));
+/** Few threads, and few bytes. */
+function* softwareTunings(shape: TunedShape): Generator<AttentionTuning> {
+  const { qk_dim, adapter } = shape;
+  const budget = Math.min(adapter.workgroupBytes, SOFTWARE_BYTES);
+  const most = Math.floor(budget / 2 / (16 * qk_dim));
+  const BLOCKS = evenBlocks(shape, Math.max(1, Math.min(SOFTWARE_BLOCKS, most)));
+  for (const TILE of SOFTWARE_TILES) {
+    const LANES = Math.min(TILE, 2 ** Math.floor(Math.log2(Math.max(1, SOFTWARE_LANES / BLOCKS))));
+    const tuning = { BLOCKS, LANES, SLICES: 1, TILE };
+    if (TILE <= 4 || workgroupBytes(shape, tuning) <= budget) yield tuning;
+  }
 }
 
-export function workgroupBytes(shape: Omit<TunedShape, 'adapter'>, tuning: AttentionTuning): number {
-  const { BLOCKS, TILE } = tuning;
-  return 16 * (BLOCKS * shape.qk_dim + tileSlots(shape, tuning) + 2 * BLOCKS * TILE);
+/** Workgroup memory: queries, staged rows, weights, and what lanes and slices tell each other. */
+export function workgroupBytes(
+  { qk_dim, staged_dim }: Pick<TunedShape, 'qk_dim' | 'staged_dim'>,
+  { BLOCKS, LANES, SLICES, TILE }: AttentionTuning,
+): number {
+  const queries = 4 * BLOCKS * ((qk_dim / 4) | 1);
+  const shared = SLICES > 1 ? SLICES * BLOCKS * TILE : 1;
+  return 16 * (queries + TILE * tilePitch(staged_dim) + BLOCKS * (TILE + 1 + LANES) + shared);
 }

@@ -4,7 +4,6 @@ import { argmax_final } from './argmax_final.ts';
 import { attention_combine } from './attention_combine.ts';
 import { attention_decode } from './attention_decode.ts';
 import { attention_partial } from './attention_partial.ts';
-import { attention_prefill } from './attention_prefill.ts';
 import { attention_reach } from './attention_reach.ts';
 import { attention_spread } from './attention_spread.ts';
 import { attention_unembed } from './attention_unembed.ts';
@@ -40,7 +39,6 @@ export const KERNELS = {
   attention_combine,
   attention_decode,
   attention_partial,
-  attention_prefill,
   attention_reach,
   attention_spread,
   attention_unembed,

@@ -7,12 +7,14 @@ import { linearBytes, linearConstants, refuseLinear } from './linear.ts';
 import type { AttentionAdapter } from './attention_tuning.ts';
 import type { LinearDims } from './linear.ts';
 import {
+  BIAS,
   GROUP_STRUCT,
   INPUT,
   LANES as LANES_PART,
   MATVEC_OUTPUT,
   ROWS as ROWS_PART,
   STEP,
+  TOKEN,
   WEIGHT,
   X,
 } from './parts.ts';
@@ -69,13 +71,21 @@ export function matvecTuning(
   return { WORKGROUP_SIZE, LANES, ROWS, SUBGROUP: 0, staged: false };
 }
 
-/** The parts that belong to a tuning. */
-export function tunedParts({ LANES, ROWS, SUBGROUP, staged }: MatvecTuning): {
+/** The parts that belong to dims. @param token whether steps have one token, or the last of several is meant */
+export function matvecParts(
+  { has_bias, tuning }: Pick<MatvecDims, 'has_bias' | 'tuning'>,
+  token: keyof typeof TOKEN,
+): {
   readonly x: keyof typeof X;
   readonly lanes: keyof typeof LANES_PART;
   readonly rows: keyof typeof ROWS_PART;
+  readonly bias: keyof typeof BIAS;
+  readonly token: keyof typeof TOKEN;
 } {
+  const { LANES, ROWS, SUBGROUP, staged } = tuning;
   return {
+    token,
+    bias: has_bias ? 'row' : 'none',
     x: staged ? 'staged' : 'direct',
     lanes: SUBGROUP > 0 ? 'subgroup' : LANES === 1 ? 'alone' : 'shared',
     rows: ROWS === 2 ? '2' : '4',
@@ -92,7 +102,16 @@ export const matvec = defineKernel({
   name: 'matvec',
   source,
   includes: [STEP, GROUP_STRUCT],
-  parts: { weight: WEIGHT, input: INPUT, output: MATVEC_OUTPUT, x: X, lanes: LANES_PART, rows: ROWS_PART },
+  parts: {
+    weight: WEIGHT,
+    input: INPUT,
+    output: MATVEC_OUTPUT,
+    x: X,
+    lanes: LANES_PART,
+    rows: ROWS_PART,
+    bias: BIAS,
+    token: TOKEN,
+  },
   constants: (dims: MatvecDims) => {
     const { WORKGROUP_SIZE, LANES, SUBGROUP } = dims.tuning;
     return {
@@ -110,13 +129,16 @@ export const matvec = defineKernel({
       weight: readonly(bytes.weight),
       scales: readonly(bytes.scales),
       x: readonly(bytes.x),
-      norm_weight: readonly(parts.input === 'rms_norm' ? bytes.x : 16),
-      bias: readonly(bytes.bias),
+      norm_weight: parts.input === 'rms_norm' ? readonly(bytes.x) : null,
+      bias: dims.has_bias ? readonly(bytes.bias) : null,
       out: writable(bytes.out),
-      best: writable(parts.output === 'best' ? (dims.best_offset + matvecGroups(dims)) * 8 : 16),
-      step: uniform(STEP_BYTES),
+      best: parts.output === 'best' ? writable((dims.best_offset + matvecGroups(dims)) * 8) : null,
+      step: parts.token === 'last' ? uniform(STEP_BYTES) : null,
     };
   },
   grid: (dims) => [matvecGroups(dims), 1, 1],
-  refuse: (dims) => refuseLinear(dims),
+  refuse: (dims, { bias }) =>
+    (bias === 'row') === dims.has_bias
+      ? refuseLinear(dims)
+      : `part bias: expected row where has_bias, else none`,
 });

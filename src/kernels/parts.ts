@@ -1,6 +1,8 @@
 import appendNone from '../../shaders/parts/append_none.wgsl?raw';
 import appendRow from '../../shaders/parts/append_row.wgsl?raw';
 import attentionEnds from '../../shaders/parts/attention_ends.wgsl?raw';
+import biasNone from '../../shaders/parts/bias_none.wgsl?raw';
+import biasRow from '../../shaders/parts/bias_row.wgsl?raw';
 import cacheF16 from '../../shaders/parts/cache_f16.wgsl?raw';
 import cacheF32 from '../../shaders/parts/cache_f32.wgsl?raw';
 import cacheInt4 from '../../shaders/parts/cache_int4.wgsl?raw';
@@ -38,6 +40,8 @@ import step from '../../shaders/parts/step.wgsl?raw';
 import tileAlone from '../../shaders/parts/tile_alone.wgsl?raw';
 import tileShared from '../../shaders/parts/tile_shared.wgsl?raw';
 import threshold from '../../shaders/parts/threshold.wgsl?raw';
+import tokenLast from '../../shaders/parts/token_last.wgsl?raw';
+import tokenOnly from '../../shaders/parts/token_only.wgsl?raw';
 import weightBf16 from '../../shaders/parts/weight_bf16.wgsl?raw';
 import weightF16 from '../../shaders/parts/weight_f16.wgsl?raw';
 import weightF32 from '../../shaders/parts/weight_f32.wgsl?raw';
@@ -92,7 +96,7 @@ export const CACHE = {
   int4: part('cache_int4', `${cacheInt4}${cacheQuantised}`),
 } as const satisfies Record<CacheFormat, SourceFile>;
 
-/** stage_quad, stage_new, turned_pair and complete_tile: how a cache row becomes a staged row, of which K and V are views */
+/** complete_tile: how a cache row becomes a staged row, of which K and V are views */
 export const ROW = {
   /** as it lies in the cache */
   plain: part('row_plain', rowPlain),
@@ -138,6 +142,12 @@ export const OUTPUT = {
 } as const;
 /** Of matvec alone. */
 export const MATVEC_OUTPUT = { ...OUTPUT, best: part('output_best', outputBest) } as const;
+
+/** add_bias */
+export const BIAS = { none: part('bias_none', biasNone), row: part('bias_row', biasRow) } as const;
+
+/** own_token: which token of the step the one is that matvec multiplies */
+export const TOKEN = { only: part('token_only', tokenOnly), last: part('token_last', tokenLast) } as const;
 
 /** add_product of batched_matmul */
 export const TILE = {

@@ -4,7 +4,6 @@ import { attention_decode, decodeTuning, nearTuning } from '../kernels/attention
 import { attention_partial } from '../kernels/attention_partial.ts';
 import type { DecodeTuning } from '../kernels/attention_decode.ts';
 import type { AttentionBuffer, AttentionDims } from '../kernels/attention_partial.ts';
-import { attention_prefill, prefillTuning } from '../kernels/attention_prefill.ts';
 import type { APPEND, RowForm } from '../kernels/parts.ts';
 
 export interface AttendParts {
@@ -21,12 +20,6 @@ export function attendDispatches(
   buffers: Readonly<Record<AttentionBuffer | 'step', BufferLike>>,
   label: string,
 ): Dispatch[] {
-  const prefill = prefillTuning(dims);
-  if (prefill && parts.append === 'none') {
-    const { append } = parts;
-    const tuned = { ...dims, tuning: prefill };
-    return [pipelines.dispatch(attention_prefill, tuned, { ...parts, row, append }, buffers, label)];
-  }
   const far = decodeTuning(dims, row);
   if (!far || row === 'recon') {
     return [pipelines.dispatch(attention_partial, dims, { ...parts, row }, buffers, label)];

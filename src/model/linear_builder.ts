@@ -7,9 +7,9 @@ import { matmul } from '../kernels/matmul.ts';
 import { int8Tiled, matmul_int8 } from '../kernels/matmul_int8.ts';
 import { matmul_narrow } from '../kernels/matmul_narrow.ts';
 import { matmul_tiled, tiled } from '../kernels/matmul_tiled.ts';
-import { matvec, matvecGroups, matvecTuning, tunedParts } from '../kernels/matvec.ts';
+import { matvec, matvecGroups, matvecParts, matvecTuning } from '../kernels/matvec.ts';
 import { isPacked, stride } from '../kernels/parts.ts';
-import type { MATVEC_OUTPUT, OUTPUT, PackedFormat } from '../kernels/parts.ts';
+import type { MATVEC_OUTPUT, OUTPUT, PackedFormat, TOKEN } from '../kernels/parts.ts';
 import { quantise_rows } from '../kernels/quantise_rows.ts';
 import { rms_norm } from '../kernels/rms_norm.ts';
 import type { PlanState } from './plan_state.ts';
@@ -81,13 +81,14 @@ export class LinearBuilder {
 
   /** W x for one token or for all of a step; norms ride on the former. */
   linear(label: string, tokens: number, use: LinearUse): Dispatch[] {
-    return tokens === 1 ? this.vector(label, use) : this.#matmul(label, tokens, use);
+    return tokens === 1 ? this.vector(label, use, 'only') : this.#matmul(label, tokens, use);
   }
 
   /** W x for the last token of the step. */
   vector(
     label: string,
     { linear, norm, x, out, out_stride, output }: LinearUse<keyof typeof MATVEC_OUTPUT>,
+    token: keyof typeof TOKEN = 'last',
   ): Dispatch[] {
     const rms_norm_eps = this.#eps;
     const { step, best } = this.#state;
@@ -100,7 +101,7 @@ export class LinearBuilder {
       const dispatch = this.#pipelines.dispatch(
         matvec,
         { ...dims, rms_norm_eps, tuning, best_offset },
-        { weight: format, input, output, ...tunedParts(tuning) },
+        { weight: format, input, output, ...matvecParts({ ...dims, tuning }, token) },
         { weight, scales, x, norm_weight, bias, out, best, step },
         label,
       );
@@ -131,7 +132,7 @@ export class LinearBuilder {
           label,
         );
       const tuning = matvecTuning(dims, DEFAULT_ADAPTER);
-      const { rows } = tunedParts(tuning);
+      const { rows } = matvecParts({ ...dims, tuning }, 'only');
       return this.#pipelines.dispatch(
         matmul_narrow,
         { ...dims, tuning },

@@ -1,5 +1,5 @@
 import type { Step } from '../gpu/step.ts';
-import { decodeTuning, nearTuning } from '../kernels/attention_decode.ts';
+import { decodeTuning } from '../kernels/attention_decode.ts';
 import { attentionRows } from '../kernels/attention_partial.ts';
 import type { AttentionLayout } from './attention.ts';
 
@@ -11,12 +11,8 @@ export const MAX_PARTIALS = 256;
  */
 const TARGET_WORKGROUPS = { partial: 384, decode: 256, lean: 512 } as const;
 const MANY_HEADS = 3;
-/**
- * Below that, joining splits costs more than they save: a dispatch a layer, which takes a browser about 7 microseconds. With a
- * kernel for one split (nearTuning) so many rows cost no more than that, by count: not measured yet.
- */
+/** Below that, joining splits costs more than they save: a dispatch a layer, which takes a browser about 6 microseconds. */
 const MIN_ROWS = 256;
-const MIN_ROWS_NEAR = 1536;
 /** Rows that make a split worth its partial sums. */
 const MIN_SPLIT = 64;
 /** split_len is a multiple of the largest tile. */
@@ -39,7 +35,6 @@ export function cacheSplitter(
     return {
       groups: attend.groups,
       heads: attend.heads_per_group,
-      near: tuning !== null && nearTuning(tuning, attend.adapter) !== null,
       decode: {
         pairs: tuning?.HEADS ?? attentionRows(one),
         target: !tuning ? partial : tuning.HEADS < MANY_HEADS ? lean : decode,
@@ -47,7 +42,6 @@ export function cacheSplitter(
       prefill: { pairs: attentionRows(attend), target: partial },
     };
   });
-  const least = shapes.every(({ near }) => near) ? MIN_ROWS_NEAR : MIN_ROWS;
   return (position, num_tokens) => {
     const rows = position + num_tokens;
     const most = shapes.reduce((splits, { groups, heads, decode, prefill }) => {
@@ -55,7 +49,7 @@ export function cacheSplitter(
       return Math.max(splits, Math.ceil(target / (groups * Math.ceil((num_tokens * heads) / pairs))));
     }, 1);
     const wanted = Math.min(
-      rows < (num_tokens === 1 ? least : MIN_ROWS) ? 1 : Math.floor(rows / MIN_SPLIT),
+      rows < MIN_ROWS ? 1 : Math.floor(rows / MIN_SPLIT),
       most,
       Math.floor(MAX_PARTIALS / num_tokens),
     );

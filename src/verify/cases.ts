@@ -1,5 +1,5 @@
 import type { KernelName } from '../kernels/index.ts';
-import { attentionCases, decodeCases, prefillCases } from './cases/attention.ts';
+import { attentionCases, decodeCases, tiledCases } from './cases/attention.ts';
 import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
 import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
@@ -26,8 +26,7 @@ export const CASES: Readonly<Record<KernelName, () => KernelCase[]>> = {
   argmax_final: argmaxFinalCases,
   attention_combine: combineCases,
   attention_decode: decodeCases,
-  attention_partial: attentionCases,
-  attention_prefill: prefillCases,
+  attention_partial: () => [...attentionCases(), ...tiledCases()],
   attention_reach: reachCases,
   attention_spread: spreadCases,
   attention_unembed: unembedCases,

@@ -39,7 +39,7 @@ export interface KernelCase {
   readonly buffers: Readonly<Record<string, ArrayBufferView<ArrayBuffer>>>;
   readonly expected: Readonly<Record<string, Expected>>;
   /** As the kernel declares them for this case. */
-  bindings(): Readonly<Record<string, Binding>>;
+  bindings(): Readonly<Record<string, Binding | null>>;
   dispatch(pipelines: Pipelines, buffers: Readonly<Record<string, BufferLike>>): Dispatch;
 }
 

@@ -25,10 +25,10 @@ test('shortened shaders compile, and leave the constants of the kernels alone', 
   for (const kernel of KERNEL_NAMES) {
     for (const one of CASES[kernel]()) {
       const bound = Object.fromEntries(
-        Object.entries(one.bindings()).map(([name, { access, bytes }]) => [
-          name,
-          access === 'uniform' ? buffers.uniform(name, bytes) : buffers.storage(name, bytes),
-        ]),
+        Object.entries(one.bindings()).map(([name, declared]) => {
+          const { access, bytes } = declared ?? { access: 'read', bytes: 4 };
+          return [name, access === 'uniform' ? buffers.uniform(name, bytes) : buffers.storage(name, bytes)];
+        }),
       );
       const { label, module } = one.dispatch(new Pipelines(device), bound).pipeline;
       if (seen.has(label)) continue;

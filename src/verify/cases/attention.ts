@@ -3,10 +3,8 @@ import type { CacheFormat } from '../../core/cache_rows.ts';
 import { attention_decode as decodeKernel } from '../../kernels/attention_decode.ts';
 import type { DecodeRow, DecodeTuning } from '../../kernels/attention_decode.ts';
 import { attention_partial as partialKernel } from '../../kernels/attention_partial.ts';
-import { attention_prefill as prefillKernel } from '../../kernels/attention_prefill.ts';
-import type { PrefillTuning } from '../../kernels/attention_prefill.ts';
 import { DEFAULT_ADAPTER } from '../../kernels/attention_tuning.ts';
-import type { AttentionAdapter } from '../../kernels/attention_tuning.ts';
+import type { AttentionAdapter, AttentionTuning } from '../../kernels/attention_tuning.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
 import { attentionInput, shape } from './attention_input.ts';
@@ -143,25 +141,31 @@ function decodeRow({ row }: FormShape): DecodeRow {
   return row;
 }
 
-/** Blocks that end short, tiles that do, splits, widths that leave lanes without a quad, and every form. */
+/** Blocks that end short, tiles that do, splits, widths that leave lanes and slices without a quad, and every form. */
 // prettier-ignore
-const PREFILL: readonly (readonly [Shape, PrefillTuning, readonly CacheFormat[]])[] = [
-  [shape('SmolLM2', [1, 3], gqa(64), [37, 20, 1]), { BLOCKS: 8, TILE: 32 }, ['f16']],
-  [shape('GQA', [2, 3], gqa(40), [33, 7, 2]), { BLOCKS: 16, TILE: 16 }, ['f32', 'int8']],
-  [shape('GQA, keys rotated late', [2, 7], gqa(24, 'rotate'), [13, 0, 1]), { BLOCKS: 8, TILE: 32 }, ['int4']],
-  [shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [7, 100, 4]), { BLOCKS: 8, TILE: 32 }, ['f16']],
-  [shape('reuse', [1, 9], reuse(64, 32), [15, 33, 1]), { BLOCKS: 8, TILE: 16 }, ['int8']],
-  [shape('recon', [1, 5], recon(68, 40), [7, 33, 1]), { BLOCKS: 8, TILE: 16 }, ['f16']],
+const TILED: readonly (readonly [Shape, tiling: readonly [number, number, number, number], readonly CacheFormat[]])[] = [
+  [shape('SmolLM2', [1, 3], gqa(64), [37, 20, 1]), [8, 16, 1, 32], ['f16']],
+  [shape('GQA', [2, 3], gqa(40), [33, 7, 2]), [16, 16, 1, 16], ['f32', 'int8']],
+  [shape('GQA, keys rotated late', [2, 7], gqa(24, 'rotate'), [13, 0, 1]), [8, 16, 1, 32], ['int4']],
+  [shape('strict, part of it scored', [1, 5], strict(44, 8, 12), [7, 100, 4]), [8, 16, 1, 32], ['f16']],
+  [shape('reuse', [1, 9], reuse(64, 32), [15, 33, 1]), [8, 16, 1, 16], ['int8']],
+  [shape('recon', [1, 5], recon(68, 40), [7, 33, 1]), [8, 16, 1, 16], ['f16']],
+  [shape('GQA', [3, 3], gqa(24), [1, 70, 3]), [1, 16, 8, 32], ['f16', 'int4']],
+  [shape('GQA, keys rotated late', [1, 7], gqa(40, 'rotate'), [1, 40, 2]), [2, 4, 3, 8], ['f32']],
+  [shape('strict', [1, 9], strict(36, 24, 0), [1, 130, 2]), [3, 16, 5, 16], ['f16', 'int8']],
+  [shape('reuse', [1, 9], reuse(60, 40), [1, 61, 3]), [2, 16, 4, 32], ['f16', 'int4']],
+  [shape('recon', [1, 9], recon(68, 40), [1, 99, 2]), [3, 16, 5, 16], ['f16', 'int8']],
 ];
 
-export function prefillCases(): KernelCase[] {
-  return PREFILL.flatMap(([one, tuning, formats], index) =>
+export function tiledCases(): KernelCase[] {
+  return TILED.flatMap(([one, [BLOCKS, LANES, SLICES, TILE], formats], index) =>
     formats.map((format) => {
-      const { dims, ...input } = attentionInput(one, format, 200 + index, LARGE_GPU, false);
-      return kernelCase(prefillKernel, {
-        name: `${one.name} (${one.tokens} at ${one.position}) ${tuning.BLOCKS} blocks, tiles of ${tuning.TILE},`,
-        dims: { ...dims, tuning },
-        parts: { cache: format, row: one.form.row, append: 'none' },
+      const appends = one.tokens === 1;
+      const { dims, ...input } = attentionInput(one, format, 200 + index, LARGE_GPU, appends);
+      return kernelCase(partialKernel, {
+        name: `${one.name} (${one.tokens} at ${one.position}) ${BLOCKS} blocks, ${LANES} lanes, ${SLICES} slices, tiles of ${TILE},`,
+        dims: { ...dims, tiling: { BLOCKS, LANES, SLICES, TILE } satisfies AttentionTuning },
+        parts: { cache: format, row: one.form.row, append: appends ? 'row' : 'none' },
         ...input,
       });
     }),

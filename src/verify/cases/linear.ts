@@ -4,7 +4,7 @@ import type { LinearDims } from '../../kernels/linear.ts';
 import { matmul as matmulKernel } from '../../kernels/matmul.ts';
 import { matmul_narrow as narrowKernel } from '../../kernels/matmul_narrow.ts';
 import { matmul_tiled as tiledKernel } from '../../kernels/matmul_tiled.ts';
-import { matvec as matvecKernel, tunedParts } from '../../kernels/matvec.ts';
+import { matvec as matvecKernel, matvecParts } from '../../kernels/matvec.ts';
 import type { MatvecTuning } from '../../kernels/matvec.ts';
 import { stride } from '../../kernels/parts.ts';
 import { bestOfSlices } from '../../reference/argmax_final.ts';
@@ -98,7 +98,12 @@ export function matvecCases(): KernelCase[] {
             best_offset: 0,
           },
           subgroupSize: tuning.SUBGROUP,
-          parts: { weight: format, input: normed ? 'rms_norm' : 'plain', output, ...tunedParts(tuning) },
+          parts: {
+            weight: format,
+            input: normed ? 'rms_norm' : 'plain',
+            output,
+            ...matvecParts({ has_bias, tuning }, tokens === 1 && index % 2 === 0 ? 'only' : 'last'),
+          },
           step: { num_tokens: tokens },
           buffers: {
             ...weightBuffers(packed),
@@ -141,7 +146,12 @@ function pieceOfMatrix(): KernelCase {
       tuning: tuningOf(64, 8, 4),
       best_offset: 0,
     },
-    parts: { weight: 'q8_0', input: 'plain', output: 'store', ...tunedParts(tuningOf(64, 8, 4)) },
+    parts: {
+      weight: 'q8_0',
+      input: 'plain',
+      output: 'store',
+      ...matvecParts({ has_bias: true, tuning: tuningOf(64, 8, 4) }, 'only'),
+    },
     buffers: {
       ...weightBuffers(packed),
       x,
@@ -196,7 +206,12 @@ function bestCases(): KernelCase[] {
         best_offset,
       },
       subgroupSize: tuning.SUBGROUP,
-      parts: { weight: 'f32', input: 'plain', output: 'best', ...tunedParts(tuning) },
+      parts: {
+        weight: 'f32',
+        input: 'plain',
+        output: 'best',
+        ...matvecParts({ has_bias: false, tuning }, 'last'),
+      },
       buffers: {
         weight: values,
         scales: new Uint16Array(2),

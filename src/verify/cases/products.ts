@@ -62,10 +62,10 @@ function productCase(shape: Shape, tile: 'shared' | 'alone', m: Material): Kerne
     triangle,
   };
   const { a: aBinding, b: bBinding, c: cBinding } = productKernel.bindings(dims, { tile });
-  const a = m.floats(aBinding.bytes / 4);
-  const b = m.floats(bBinding.bytes / 4);
+  const a = m.floats((aBinding?.bytes ?? 0) / 4);
+  const b = m.floats((bBinding?.bytes ?? 0) / 4);
   zeroTriangle(a, dims);
-  const before = m.floats(cBinding.bytes / 4);
+  const before = m.floats((cBinding?.bytes ?? 0) / 4);
   const want = batched_matmul(dims, a, b, before.slice());
   if (triangle === 'lower_output') {
     // Whole tiles above the diagonal keep what they had.

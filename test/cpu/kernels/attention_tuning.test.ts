@@ -43,7 +43,8 @@ describe('attention', () => {
           const shape = { ...form, adapter, heads_per_group, max_tokens };
           const tuning = attentionTuning(shape);
           expect(workgroupBytes(shape, tuning)).toBeLessThanOrEqual(adapter.workgroupBytes);
-          expect(tuning.BLOCKS * tuning.LANES).toBeLessThanOrEqual(256);
+          expect(tuning.BLOCKS * tuning.LANES * tuning.SLICES).toBeLessThanOrEqual(256);
+          expect(tuning.TILE % tuning.LANES).toBe(0);
           expect(tuning.BLOCKS).toBeGreaterThanOrEqual(1);
           expect(Number.isInteger(tuning.LANES) && Number.isInteger(tuning.TILE)).toBe(true);
         }
@@ -57,6 +58,11 @@ describe('attention', () => {
     ['SmolLM2, a quarter', strict(64, 32, 0), 9, 32, { LANES: 8, HEADS: 3, TEAMS: 16 }],
     ['SmolLM2, a quarter, reuse', reuse(96, 32), 9, 32, { LANES: 16, HEADS: 3, TEAMS: 8 }],
     ['SmolLM2, all of it', strict(192, 192, 0), 9, 32, { LANES: 32, HEADS: 3, TEAMS: 4 }],
+    ['SmolLM2, half, reuse', reuse(160, 32), 9, 32, { LANES: 16, HEADS: 2, TEAMS: 8 }],
+    ['SmolLM2, a quarter, reuse, int4', reuse(264, 32), 9, 32, { LANES: 16, HEADS: 2, TEAMS: 8 }],
+    ['Llama-3.2-1B, a quarter, reuse', reuse(224, 32), 32, 32, { LANES: 32, HEADS: 3, TEAMS: 4 }],
+    ['Llama-3.2-1B, half, reuse', reuse(480, 32), 32, 32, { LANES: 32, HEADS: 3, TEAMS: 4 }],
+    ['Llama-3.2-1B, a quarter, reuse, int4', reuse(744, 32), 32, 32, { LANES: 32, HEADS: 1, TEAMS: 4 }],
     ['rows too wide for SwiftShader', gqa(128), 4, 4, null],
     ['no subgroups', gqa(64), 3, 0, null],
     ['recon', recon(64, 32), 9, 32, null],

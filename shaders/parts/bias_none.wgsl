@@ -1,0 +1,3 @@
+fn add_bias(y: vec2f, row: u32) -> vec2f {
+  return y;
+}

@@ -1,0 +1,4 @@
+// The last token of the step.
+fn own_token() -> u32 {
+  return step.num_tokens - 1u;
+}

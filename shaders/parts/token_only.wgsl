@@ -1,0 +1,4 @@
+// Steps of one token.
+fn own_token() -> u32 {
+  return 0u;
+}
