@@ -83,14 +83,14 @@ async function runShape(
     return got;
   };
   const want = await report('as planned', old, null);
-  const compiled = TILINGS.filter((tiling) => workgroupBytes(dims, tiling) <= dims.adapter.workgroupBytes).map(
-    async (tiling) => {
-      const pipelines = new Pipelines(device);
-      const dispatch = pipelines.dispatch(attention_partial, { ...base, tiling }, parts, bindings);
-      await pipelines.compileAll();
-      return { tiling, dispatch };
-    },
-  );
+  const compiled = TILINGS.filter(
+    (tiling) => workgroupBytes(dims, tiling) <= dims.adapter.workgroupBytes,
+  ).map(async (tiling) => {
+    const pipelines = new Pipelines(device);
+    const dispatch = pipelines.dispatch(attention_partial, { ...base, tiling }, parts, bindings);
+    await pipelines.compileAll();
+    return { tiling, dispatch };
+  });
   for (const { tiling, dispatch } of await Promise.all(compiled)) {
     const { BLOCKS, SLICES, TILE } = tiling;
     await report(`${BLOCKS * 4} pairs, ${SLICES} slices, tile ${TILE}`, dispatch, want);

@@ -32,12 +32,12 @@ export interface RunLength {
 
 /** Software adapters, whose figures nobody quotes, get less to do. */
 export function runLength({ info }: Gpu): RunLength {
-  return info.software ? { warmUp: 3, tokens: 6 } : { warmUp: 12, tokens: 48 };
+  return info.software ? { warmUp: 3, tokens: 6 } : { warmUp: 12, tokens: 72 };
 }
 
 /** Slow tokens are timed well by few of them. */
 const FEWEST_TOKENS = 12;
-const LONG_MS = 60;
+const LONG_MS = 80;
 
 /** A model on a device, to be timed. What bench and the race measure with, so that their figures agree. */
 export class MeasuredModel {

@@ -76,7 +76,7 @@ function NothingYet(): ComponentChildren {
     <section class="nothing" aria-label="Results">
       <p>What a run shows</p>
       <ul>
-        <li>Tokens a second behind each context, five runs each.</li>
+        <li>Tokens a second behind each context, seven runs each, in turns.</li>
         <li>Where the time of a token goes, operation by operation, held against what the memory can do.</li>
         <li>Prefill: how fast prompts are read.</li>
       </ul>
