@@ -4,11 +4,11 @@ fn complete_tile(lane: u32, first_key: u32, keys: u32) {
   for (var item = lane; item < HALF * keys; item += THREADS) {
     let pair = item % HALF;
     let row = item / HALF * PITCH;
-    let from = row + KEY_ROPE + pair;
-    let re = tile[from] + rope_map[pair];
-    let im = tile[from + HALF] + rope_map[pair + HALF];
-    tile[from] = re;
-    tile[from + HALF] = im;
+    let key = row + KEY_ROPE + pair;
+    let re = tile[key] + rope_map[pair];
+    let im = tile[key + HALF] + rope_map[pair + HALF];
+    tile[key] = re;
+    tile[key + HALF] = im;
     put_turned(row + ROW_QUADS + pair, first_key + item / HALF, pair, re, im);
   }
 }
