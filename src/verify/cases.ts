@@ -2,7 +2,8 @@ import type { KernelName } from '../kernels/index.ts';
 import { attentionCases, decodeCases, tiledCases } from './cases/attention.ts';
 import { combineCases, unembedCases } from './cases/attention_joins.ts';
 import { compareCases, scoreCases } from './cases/evaluation.ts';
-import { matmulCases, matmulNarrowCases, matmulTiledCases, matvecCases } from './cases/linear.ts';
+import { matmulCases, matmulNarrowCases, matmulTiledCases } from './cases/matmul.ts';
+import { matvecCases } from './cases/matvec.ts';
 import { momentsCases, sliceCases } from './cases/moments.ts';
 import { productCases } from './cases/products.ts';
 import {
