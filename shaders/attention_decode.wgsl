@@ -8,6 +8,7 @@ enable subgroups;
 // Loops over registers have few statements: what a compiler does not unroll it puts into memory, with all that is in its array.
 const THREADS = LANES * TEAMS;
 const ROPE_END = KEY_ROPE + max(1u, 2u * HALF);
+const TURN_SETS = select(TURN_ITEMS, TURN_ITEMS / 2u, PARTNER == SAME_LANE); // both halves of a pair turn alike
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) place: u32) {
@@ -56,18 +57,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
 
   // Cosines and sines of the thread's next row, and what takes them from one row of the team to its next, so that the table is
   // read for every 8th only. The first row's sines are 0, its cosines the factor that some rope scalings give the whole table.
-  var turns: array<mat2x4f, max(1u, TURN_ITEMS)>;
-  var strides: array<mat2x4f, max(1u, TURN_ITEMS)>;
+  var turns: array<mat2x4f, max(1u, TURN_SETS)>;
+  var strides: array<mat2x4f, max(1u, TURN_SETS)>;
   var shifts: array<vec4f, max(1u, TURN_ITEMS)>;
-  for (var i = 0u; i < TURN_ITEMS; i++) {
-    let quad = clamp(lane + (TURN_FIRST + i) * LANES, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE;
-    let pair = quad % max(1u, HALF) * 4u;
+  for (var i = 0u; i < TURN_SETS; i++) {
+    let pair = (clamp(lane + (TURN_FIRST + i) * LANES, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE) % max(1u, HALF) * 4u;
     let size = turn4(0u, pair)[0];
     let stride = turn4(min(TEAMS, max_len - 1u), pair);
     strides[i] = mat2x4f(stride[0] / size, stride[1] / size);
-    if (SHIFTED) {
-      shifts[i] = select(vec4f(0.0), rope_map[quad], is_turned(lane + (TURN_FIRST + i) * LANES));
-    }
+  }
+  for (var i = 0u; i < TURN_ITEMS && SHIFTED; i++) {
+    let quad = lane + (TURN_FIRST + i) * LANES;
+    shifts[i] = select(vec4f(0.0), rope_map[clamp(quad, KEY_ROPE, ROPE_END - 1u) - KEY_ROPE], is_turned(quad));
   }
 
   for (var first = start; first < end; first += 4u * TEAMS) {
@@ -89,12 +90,12 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
         rows[TURN_FIRST + i] += mat4x4f(shifts[i], shifts[i], shifts[i], shifts[i]);
       }
     }
-    for (var i = 0u; i < TURN_ITEMS; i++) {
+    for (var i = 0u; i < TURN_SETS; i++) {
       let quad = lane + (TURN_FIRST + i) * LANES;
       let second = quad >= KEY_ROPE + HALF;
       var partner: mat4x4f;
       if (PARTNER == SAME_LANE) {
-        partner = rows[TURN_FIRST + (i + TURN_ITEMS / 2u) % max(1u, TURN_ITEMS)];
+        partner = rows[TURN_FIRST + i + TURN_SETS];
       } else if (PARTNER == SAME_ITEM) {
         let giver = select(place, select(place + HALF, place - HALF, second), is_turned(quad));
         partner = shuffled(rows[TURN_FIRST], giver);
@@ -113,6 +114,10 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) local
       turns[i] = turn_on(d, strides[i]);
       turned[i] = mat4x4f(rotate_by(a, own[0], partner[0], second), rotate_by(b, own[1], partner[1], second),
         rotate_by(c, own[2], partner[2], second), rotate_by(d, own[3], partner[3], second));
+      if (PARTNER == SAME_LANE) {
+        turned[i + TURN_SETS] = mat4x4f(rotate_by(a, partner[0], own[0], true), rotate_by(b, partner[1], own[1], true),
+          rotate_by(c, partner[2], own[2], true), rotate_by(d, partner[3], own[3], true));
+      }
     }
     for (var h = 0u; h < HEADS; h++) {
       var score = vec4f(0.0);
