@@ -7,6 +7,7 @@ enable subgroups;
 // Lanes of a team are neighbours in local_invocation_index and within one subgroup, as on every driver seen.
 // Loops over registers have few statements: what a compiler does not unroll it puts into memory, with all that is in its array.
 const THREADS = LANES * TEAMS;
+const LOAD_QUADS = ROW_QUADS;
 const ROPE_END = KEY_ROPE + max(1u, 2u * HALF);
 const TURN_SETS = select(TURN_ITEMS, TURN_ITEMS / 2u, PARTNER == SAME_LANE); // both halves of a pair turn alike
 

@@ -18,6 +18,7 @@ const KEYS = TILE / LANES;
 const Q_PITCH = QK_QUADS | 1u;
 const WIDE = LANES * SLICES; // threads of a block
 const ITEMS = (V_QUADS + WIDE - 1u) / WIDE;
+const LOAD_QUADS = load_dim / 4u; // what stage_quad gives of a staged row
 
 var<workgroup> q_tile: array<vec4f, ROWS * Q_PITCH>; // pair r of a block behind all blocks' pairs r - 1
 var<workgroup> tile: array<vec4f, TILE * PITCH>;
@@ -39,11 +40,10 @@ fn main(
   let last_token = (min(first_row + ROWS, total_rows) - 1u) / heads_per_group;
   let start = split * step.split_len;
   let end = min(start + step.split_len, step.position + last_token + 1u);
-  let slice = lane / SLICE;
+  let slice = select(lane / SLICE, 0u, SLICES == 1u);
   let block = lane / LANES % BLOCKS;
   let own = lane % LANES;
   let row = first_row + block * 4u;
-  var coming = fetch_share(lane, group, start, min(TILE, end - start) - own_rows(min(start + TILE, end)));
   let positions = step.position + vec4u(row, row + 1u, row + 2u, row + 3u) / heads_per_group;
 
   for (var i = lane; i < ROWS * QK_QUADS; i += THREADS) {
@@ -58,12 +58,8 @@ fn main(
   for (var first_key = start; first_key < end; first_key += TILE) {
     let keys = min(TILE, end - first_key);
     let added = own_rows(first_key + keys);
-    stage_tile(lane, group, first_key, keys - added, coming);
+    stage_tile(lane, group, first_key, (keys - added) * LOAD_QUADS);
     append_row(lane, group, (keys - 1u) * PITCH, added, id.z == 0u);
-    let next = first_key + TILE;
-    if (next < end) {
-      coming = fetch_share(lane, group, next, min(TILE, end - next) - own_rows(min(next + TILE, end)));
-    }
     complete_tile(lane, first_key, keys);
     workgroupBarrier();
     var scores = array<vec4f, KEYS>();
@@ -117,13 +113,14 @@ fn main(
     for (var i = 0u; i < ITEMS; i++) {
       sums[i] = mat4x4f(sums[i][0] * rescale.x, sums[i][1] * rescale.y, sums[i][2] * rescale.z, sums[i][3] * rescale.w);
     }
-    // Where the tile is not full, rows behind the last weigh nothing: they are what it held before. Slices may have no quad at all.
-    let weighed = select(0u, select(keys, TILE, FULL_TILES), slice * LANES < V_QUADS);
-    for (var key = 0u; key < weighed; key++) {
-      let p = weights[block * (TILE + 1u) + key];
-      for (var i = 0u; i < ITEMS; i++) {
-        let v = tile[key * PITCH + V_START + min(i * WIDE + slice * LANES + own, V_QUADS - 1u)];
-        sums[i] += mat4x4f(v * p.x, v * p.y, v * p.z, v * p.w);
+    // Of several slices some may have no quad. Where the tile is not full, rows behind the last weigh nothing: they are what it held before.
+    if (SLICES == 1u || slice * LANES < V_QUADS) {
+      for (var key = 0u; key < TILE && (FULL_TILES || key < keys); key++) {
+        let p = weights[block * (TILE + 1u) + key];
+        for (var i = 0u; i < ITEMS; i++) {
+          let v = tile[key * PITCH + V_START + min(i * WIDE + slice * LANES + own, V_QUADS - 1u)];
+          sums[i] += mat4x4f(v * p.x, v * p.y, v * p.z, v * p.w);
+        }
       }
     }
     workgroupBarrier();
@@ -147,4 +144,8 @@ fn main(
       write_sum(split, group, row + 3u, quad, sums[i][3], highest.w, total.w, total_rows);
     }
   }
+}
+
+fn put_own(slot: u32, value: vec4f) {
+  tile[slot] = value;
 }

@@ -9,8 +9,8 @@ fn own_rows(end: u32) -> u32 {
 
 // Loops and not conditions: software adapters run through what a condition skips.
 fn append_row(lane: u32, group: u32, slot: u32, count: u32, stores: bool) {
-  for (var quad = lane; quad < count * ROW_QUADS; quad += THREADS) {
-    put_own(slot + quad, stored_quad(0u, group, step.position, quad));
+  for (var quad = lane; quad < count * LOAD_QUADS; quad += THREADS) {
+    put_own(slot + quad, stage_new(group, step.position, quad));
   }
   for (var block = lane; block < select(0u, count * ROW_BLOCKS, stores); block += THREADS) {
     store_row_block(0u, group, step.position, block);

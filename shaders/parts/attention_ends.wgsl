@@ -8,6 +8,7 @@ const HALF = rope_dim / 8u;
 const ROPE_START = rope_offset / 4u; // within a query
 const KEY_ROPE = key_rope_offset / 4u; // within the cache row
 const MASKED = -1e30; // WGSL may assume that infinities do not arise
+const UNTURNED = 0xffffffffu; // turned_pair: this quad of the staged row is not rotated
 @group(0) @binding(0) var<storage, read> q: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> cache: array<cache_unit>;
 @group(0) @binding(2) var<storage, read> rope_table: array<vec2f>;

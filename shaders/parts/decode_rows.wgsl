@@ -125,6 +125,10 @@ fn write_sums(local: u32, split: u32, group: u32, first_head: u32) {
   }
 }
 
+fn stage_new(group: u32, position: u32, quad: u32) -> vec4f {
+  return stored_quad(0u, group, position, quad);
+}
+
 fn put_own(slot: u32, value: vec4f) {
   own_row[slot] = value;
 }

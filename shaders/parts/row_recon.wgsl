@@ -1,4 +1,16 @@
 // Staged: [c_kv | rotate(rope_rebuild c_kv + bias)]; rope_map is rope_rebuild transposed, [kv_lora_rank, rope_dim], then the bias.
+fn stage_quad(group: u32, position: u32, quad: u32, turn: mat2x4f) -> vec4f {
+  return load_row4(group, position, quad);
+}
+
+fn turned_pair(quad: u32) -> u32 {
+  return UNTURNED;
+}
+
+fn stage_new(group: u32, position: u32, quad: u32) -> vec4f {
+  return stored_quad(0u, group, position, quad);
+}
+
 // A product of matrices: a thread makes 4 columns of 4 rows, or a share of their sums (MAP_SLICES), which are added one after
 // the other; then pairs are rotated.
 const COLUMNS = 2u * HALF;
@@ -31,7 +43,11 @@ fn complete_tile(lane: u32, first_key: u32, keys: u32) {
   }
   for (var item = lane; item < HALF * keys; item += THREADS) {
     let to = item / HALF * PITCH + ROW_QUADS + item % HALF;
-    put_turned(to, first_key + item / HALF, item % HALF, tile[to], tile[to + HALF]);
+    let re = tile[to];
+    let im = tile[to + HALF];
+    let turn = turn4(first_key + item / HALF, item % HALF * 4u);
+    tile[to] = rotate_by(turn, re, im, false);
+    tile[to + HALF] = rotate_by(turn, im, re, true);
   }
 }
 

@@ -1,43 +1,34 @@
-// How attention_partial brings cache rows into its tile. Every thread fetches its share as it lies in the cache while the tile
-// before is still worked on (a cache row comes from far away), if it can hold that much.
-const SHARE = (TILE * ROW_QUADS + THREADS - 1u) / THREADS;
-const FETCHES_AHEAD = SHARE <= 16u;
-alias tile_share = array<packed_row_quad, select(1u, SHARE, FETCHES_AHEAD)>;
+// How attention_partial brings cache rows into its tile.
 
-fn fetch_share(lane: u32, group: u32, first_key: u32, rows: u32) -> tile_share {
-  var share: tile_share;
-  for (var i = 0u; i < SHARE && FETCHES_AHEAD; i++) {
-    let at = min(lane + i * THREADS, max(rows, 1u) * ROW_QUADS - 1u);
-    share[i] = packed_row4(group, first_key + at / ROW_QUADS, at % ROW_QUADS);
-  }
-  return share;
-}
-
-fn stage_tile(lane: u32, group: u32, first_key: u32, rows: u32, share: tile_share) {
-  if (FETCHES_AHEAD) {
-    for (var i = 0u; i < SHARE; i++) {
-      let at = lane + i * THREADS;
-      if (at < rows * ROW_QUADS) {
-        tile[at / ROW_QUADS * PITCH + at % ROW_QUADS] = unpacked_row4(share[i], at % ROW_QUADS);
-      }
+// Four loads of a thread are in flight at a time: a cache row comes from far away.
+fn stage_tile(lane: u32, group: u32, first_key: u32, quads: u32) {
+  for (var i = lane; i < quads; i += 4u * THREADS) {
+    let last = quads - 1u;
+    let at = min(vec4u(i, i + THREADS, i + 2u * THREADS, i + 3u * THREADS), vec4u(last));
+    let key = at / LOAD_QUADS;
+    let quad = at % LOAD_QUADS;
+    let a = stage_at(group, first_key + key.x, quad.x);
+    let b = stage_at(group, first_key + key.y, quad.y);
+    let c = stage_at(group, first_key + key.z, quad.z);
+    let d = stage_at(group, first_key + key.w, quad.w);
+    tile[key.x * PITCH + quad.x] = a;
+    if (i + THREADS < quads) {
+      tile[key.y * PITCH + quad.y] = b;
     }
-    for (var quad = lane; quad < select(0u, ROW_QUADS, HAS_EXACT && first_key == 0u && rows > 0u); quad += THREADS) {
-      tile[quad] = exact_quad(group, quad);
+    if (i + 2u * THREADS < quads) {
+      tile[key.z * PITCH + quad.z] = c;
     }
-  } else {
-    for (var at = lane; at < rows * ROW_QUADS; at += THREADS) {
-      tile[at / ROW_QUADS * PITCH + at % ROW_QUADS] = load_row4(group, first_key + at / ROW_QUADS, at % ROW_QUADS);
+    if (i + 3u * THREADS < quads) {
+      tile[key.w * PITCH + quad.w] = d;
     }
   }
 }
 
-// A pair of quads, rotated to its position.
-fn put_turned(to: u32, position: u32, pair: u32, re: vec4f, im: vec4f) {
-  let turn = turn4(position, pair * 4u);
-  tile[to] = rotate_by(turn, re, im, false);
-  tile[to + HALF] = rotate_by(turn, im, re, true);
-}
-
-fn put_own(slot: u32, value: vec4f) {
-  tile[slot] = value;
+fn stage_at(group: u32, position: u32, quad: u32) -> vec4f {
+  let pair = turned_pair(quad);
+  var turn = mat2x4f();
+  if (pair != UNTURNED) {
+    turn = turn4(position, pair);
+  }
+  return stage_quad(group, position, quad, turn);
 }

@@ -118,7 +118,10 @@ interface AttentionParts {
   readonly append: keyof typeof APPEND;
 }
 
-export function attentionConstants(dims: AttentionDims, { cache }: AttentionParts): Record<string, Constant> {
+export function attentionConstants(
+  dims: AttentionDims,
+  { cache, row }: AttentionParts,
+): Record<string, Constant> {
   return {
     ...cacheConstants(dims, cache),
     ...newRowConstants(dims.append ?? NOTHING_NEW, cache),
@@ -128,6 +131,7 @@ export function attentionConstants(dims: AttentionDims, { cache }: AttentionPart
     qk_dim: u32(dims.qk_dim),
     v_offset: u32(dims.v_offset),
     v_dim: u32(dims.v_dim),
+    load_dim: u32(row === 'recon' ? dims.row_dim : dims.staged_dim),
     rope_offset: u32(dims.rope_offset),
     rope_dim: u32(dims.rope_dim),
     key_rope_offset: u32(dims.key_rope_offset),

@@ -53,8 +53,9 @@ const MAX_LANES = 16;
 const MAX_SLICES = 8;
 /** Sums of a thread: 16 for each quad of V. */
 const MAX_ITEMS = 4;
-const TILES = [32, 16];
-const SMALL_TILES = [8, 4, 2, 1];
+/** Blocks at most, and rows of a tile. */
+// prettier-ignore
+const SIZES = [[16, 32], [8, 32], [8, 16], [4, 16], [2, 16], [1, 16], [1, 8], [1, 4], [1, 2], [1, 1]] as const;
 /** Tokens of a step from which its tiles are full. */
 const MANY_TOKENS = 32;
 
@@ -81,20 +82,14 @@ function evenBlocks({ heads_per_group, max_tokens }: TunedShape, most: number): 
 
 function* tunings(shape: TunedShape): Generator<AttentionTuning> {
   const many = shape.max_tokens >= MANY_TOKENS;
-  for (let limit = MAX_THREADS / MAX_LANES; limit >= 1; limit /= 2) {
-    const BLOCKS = many ? limit : evenBlocks(shape, limit);
-    for (const TILE of limit === 1 ? [...TILES, ...SMALL_TILES] : TILES) {
-      const LANES = Math.min(MAX_LANES, TILE);
-      const least = Math.ceil(shape.v_dim / 4 / LANES / MAX_ITEMS);
-      const room = Math.floor(MAX_THREADS / (BLOCKS * LANES));
-      // A long step has workgroups enough: there every slice more is work more.
-      for (
-        let SLICES = many ? least : Math.min(room, Math.max(least, MAX_SLICES));
-        SLICES >= least;
-        SLICES--
-      ) {
-        if (SLICES <= room) yield { BLOCKS, LANES, SLICES, TILE };
-      }
+  for (const [most, TILE] of SIZES) {
+    const BLOCKS = many ? most : evenBlocks(shape, most);
+    const LANES = Math.min(MAX_LANES, TILE);
+    const least = Math.ceil(shape.v_dim / 4 / LANES / MAX_ITEMS);
+    const room = Math.floor(MAX_THREADS / (BLOCKS * LANES));
+    // A long step has workgroups enough: there every slice more is work more.
+    for (let SLICES = many ? least : Math.min(room, Math.max(least, MAX_SLICES)); SLICES >= least; SLICES--) {
+      if (SLICES <= room) yield { BLOCKS, LANES, SLICES, TILE };
     }
   }
 }

@@ -96,7 +96,7 @@ export const CACHE = {
   int4: part('cache_int4', `${cacheInt4}${cacheQuantised}`),
 } as const satisfies Record<CacheFormat, SourceFile>;
 
-/** complete_tile: how a cache row becomes a staged row, of which K and V are views */
+/** stage_quad, stage_new, turned_pair and complete_tile: how a cache row becomes a staged row, of which K and V are views */
 export const ROW = {
   /** as it lies in the cache */
   plain: part('row_plain', rowPlain),
