@@ -3,6 +3,7 @@ import { moments as momentsKernel, momentsBytes, momentShape } from '../../kerne
 import type { MomentsDims, MomentSide } from '../../kernels/moments.ts';
 import { add_slices } from '../../reference/add_slices.ts';
 import { moments } from '../../reference/moments.ts';
+import type { PRODUCTS } from '../../kernels/parts.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
 import { Material } from '../material.ts';
@@ -61,12 +62,15 @@ export function sliceCases(): KernelCase[] {
 }
 
 export function momentsCases(): KernelCase[] {
-  return SHAPES.map((shape, index) => momentsCase(shape, new Material(9900 + index)));
+  return (['shared', 'alone'] as const).flatMap((products) =>
+    SHAPES.map((shape, index) => momentsCase(shape, new Material(9900 + index), products)),
+  );
 }
 
 function momentsCase(
   { name, x, y, tokens, batches, splits, weighted, symmetric }: Shape,
   m: Material,
+  products: keyof typeof PRODUCTS,
 ): KernelCase {
   const side = ([dim, ones]: Shape['x'], offset: number): MomentSide => ({
     dim,
@@ -118,7 +122,7 @@ function momentsCase(
   return kernelCase(momentsKernel, {
     name,
     dims,
-    parts: {},
+    parts: { products },
     step: { num_tokens: tokens },
     buffers: { x: xs, y: ys, weights, sums: before },
     expected: { sums: { as: 'f32', values: want, tolerance: 'f32' } },
