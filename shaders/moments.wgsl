@@ -4,8 +4,9 @@
 //   weights  [num_tokens, w_stride]    f32, batch b at b * w_batch; unread unless weighted
 //   sums     [SPLITS, batches, n + x_ones, m + y_ones]  f32
 // A 1 behind x and y gives Σ w y and Σ w along the edge of the same matrix. One workgroup: a tile of 64 x 64 of one matrix and
-// split, 4 x 4 a thread (part: products). symmetric: tiles below the diagonal stay zero.
+// split, 4 x 4 a thread, 16 tokens a turn through workgroup memory. symmetric: tiles below the diagonal stay zero.
 const TILE = 64u;
+const TURN = 16u;
 const N = n + select(0u, 1u, x_ones);
 const M = m + select(0u, 1u, y_ones);
 const COLUMNS = (M + TILE - 1u) / TILE;
@@ -14,6 +15,9 @@ const COLUMNS = (M + TILE - 1u) / TILE;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 @group(0) @binding(4) var<uniform> step: Step;
+
+var<workgroup> x_tile: array<vec4f, TURN * TILE / 4u>;
+var<workgroup> y_tile: array<vec4f, TURN * TILE / 4u>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -30,12 +34,34 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   }
   let tx = lane % 16u;
   let ty = lane / 16u;
-  let products = sum_products(lane, start, end, id.y, first_row, first_column);
+  var sum0 = vec4f(0.0);
+  var sum1 = vec4f(0.0);
+  var sum2 = vec4f(0.0);
+  var sum3 = vec4f(0.0);
+  // Every thread fetches 4 values of one token of each side, those of the next turn while this one is multiplied.
+  var x_next = fetch_x(start + ty, end, id.y, first_row + tx * 4u);
+  var y_next = fetch_y(start + ty, end, id.y, first_column + tx * 4u);
+  for (var turn = start; turn < end; turn += TURN) {
+    x_tile[lane] = x_next;
+    y_tile[lane] = y_next;
+    workgroupBarrier();
+    x_next = fetch_x(turn + TURN + ty, end, id.y, first_row + tx * 4u);
+    y_next = fetch_y(turn + TURN + ty, end, id.y, first_column + tx * 4u);
+    for (var k = 0u; k < TURN; k++) {
+      let a = x_tile[k * 16u + ty];
+      let b = y_tile[k * 16u + tx];
+      sum0 += a.x * b;
+      sum1 += a.y * b;
+      sum2 += a.z * b;
+      sum3 += a.w * b;
+    }
+    workgroupBarrier();
+  }
   let base = (id.z * batches + id.y) * N;
-  add_row(base, first_row + ty * 4u, first_column + tx * 4u, products[0]);
-  add_row(base, first_row + ty * 4u + 1u, first_column + tx * 4u, products[1]);
-  add_row(base, first_row + ty * 4u + 2u, first_column + tx * 4u, products[2]);
-  add_row(base, first_row + ty * 4u + 3u, first_column + tx * 4u, products[3]);
+  add_row(base, first_row + ty * 4u, first_column + tx * 4u, sum0);
+  add_row(base, first_row + ty * 4u + 1u, first_column + tx * 4u, sum1);
+  add_row(base, first_row + ty * 4u + 2u, first_column + tx * 4u, sum2);
+  add_row(base, first_row + ty * 4u + 3u, first_column + tx * 4u, sum3);
 }
 
 // 4 values of one token, the 1 behind them, zeros behind that and behind the last token. Places are clamped, not branched on, so

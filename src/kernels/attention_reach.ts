@@ -9,7 +9,7 @@ import {
   wholeAttentionConstants,
 } from './attention_spread.ts';
 import type { WholeAttentionDims } from './attention_spread.ts';
-import { ROTATE, SCORE_TILE, SCORES, STEP } from './parts.ts';
+import { ROTATE, SCORE_TILE, STEP } from './parts.ts';
 
 /** Bytes of what attention_reach leaves for reach_sums. */
 export function reachBytes({ groups, max_tokens }: Pick<WholeAttentionDims, 'groups' | 'max_tokens'>): {
@@ -28,7 +28,7 @@ export const attention_reach = defineKernel({
   name: 'attention_reach',
   source,
   includes: [STEP, ROTATE, SCORE_TILE],
-  parts: { scores: SCORES },
+  parts: {},
   constants: (dims: WholeAttentionDims) => ({
     ...wholeAttentionConstants(dims),
     TILES: u32(tilesOf(dims.max_tokens)),

@@ -3,7 +3,7 @@ import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { f32, u32 } from '../gpu/link.ts';
 import type { Constant } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { ROTATE, SCORE_TILE, SCORES, STEP } from './parts.ts';
+import { ROTATE, SCORE_TILE, STEP } from './parts.ts';
 
 /** Attention over a whole fresh row of tokens, GQA with an f32 cache whose rows begin with rotated keys. */
 export interface WholeAttentionDims {
@@ -67,7 +67,7 @@ export const attention_spread = defineKernel({
   name: 'attention_spread',
   source,
   includes: [STEP, ROTATE, SCORE_TILE],
-  parts: { scores: SCORES },
+  parts: {},
   constants: (dims: WholeAttentionDims) => wholeAttentionConstants(dims),
   bindings: (dims) => {
     const { q, cache, rope_table, rope_pairs, perHead } = wholeAttentionBytes(dims);

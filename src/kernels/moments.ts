@@ -2,7 +2,7 @@ import source from '../../shaders/moments.wgsl?raw';
 import { defineKernel, readonly, uniform, writable } from '../gpu/kernel.ts';
 import { bool, u32 } from '../gpu/link.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { PRODUCTS, STEP } from './parts.ts';
+import { STEP } from './parts.ts';
 
 /** One side of the product: `dim` values of token t and batch b begin at t * stride + offset + b * batch. */
 export interface MomentSide {
@@ -47,7 +47,7 @@ export const moments = defineKernel({
   name: 'moments',
   source,
   includes: [STEP],
-  parts: { products: PRODUCTS },
+  parts: {},
   constants: ({ x, y, weights, batches, symmetric, splits }: MomentsDims) => ({
     n: u32(x.dim),
     x_stride: u32(x.stride),

@@ -24,15 +24,11 @@ import packedNibbles from '../../shaders/parts/packed_nibbles.wgsl?raw';
 import packedQ40 from '../../shaders/parts/packed_q4_0.wgsl?raw';
 import packedQ41 from '../../shaders/parts/packed_q4_1.wgsl?raw';
 import packedQ80 from '../../shaders/parts/packed_q8_0.wgsl?raw';
-import productsAlone from '../../shaders/parts/products_alone.wgsl?raw';
-import productsShared from '../../shaders/parts/products_shared.wgsl?raw';
 import random from '../../shaders/parts/random.wgsl?raw';
 import reduce from '../../shaders/parts/reduce.wgsl?raw';
 import rotate from '../../shaders/parts/rotate.wgsl?raw';
 import rows2 from '../../shaders/parts/rows_2.wgsl?raw';
 import rows4 from '../../shaders/parts/rows_4.wgsl?raw';
-import scoresAlone from '../../shaders/parts/scores_alone.wgsl?raw';
-import scoresShared from '../../shaders/parts/scores_shared.wgsl?raw';
 import scoreTile from '../../shaders/parts/score_tile.wgsl?raw';
 import rowPlain from '../../shaders/parts/row_plain.wgsl?raw';
 import rowRecon from '../../shaders/parts/row_recon.wgsl?raw';
@@ -153,18 +149,6 @@ export const BIAS = { none: part('bias_none', biasNone), row: part('bias_row', b
 /** own_token: which token of the step the one is that matvec multiplies */
 export const TOKEN = { only: part('token_only', tokenOnly), last: part('token_last', tokenLast) } as const;
 
-/** score_tile of attention_spread and attention_reach */
-export const SCORES = {
-  shared: part('scores_shared', scoresShared),
-  alone: part('scores_alone', scoresAlone),
-} as const;
-
-/** sum_products of moments */
-export const PRODUCTS = {
-  shared: part('products_shared', productsShared),
-  alone: part('products_alone', productsAlone),
-} as const;
-
 /** add_product of batched_matmul */
 export const TILE = {
   shared: part('tile_shared', tileShared),
@@ -188,7 +172,7 @@ export const JOIN_SPLITS = part('join_splits', joinSplits);
 /** row_quad and store_row_block: a row before it is stored */
 export const NEW_ROW = part('new_row', newRow);
 export const ROTATE = part('rotate', rotate);
-/** load_query, q_tile and k_tile of the part scores */
+/** score_tile, q_tile and k_tile */
 export const SCORE_TILE = part('score_tile', scoreTile);
 export const THRESHOLD = part('threshold', threshold);
 export const RANDOM = part('random', random);

@@ -79,7 +79,6 @@ export class LayerSums {
       rope_pairs: layer.ropePairs,
       step,
     };
-    const scores = stream.gpu.info.software ? 'alone' : 'shared';
     const form = { num_heads: heads, dim: head_dim, max_tokens };
     const valuesAt = { share, x_stride: attend.q_stride, x_offset: (heads + groups) * head_dim };
     const outputsAt = { share: 1, x_stride: attend.out_stride, x_offset: 0 };
@@ -99,10 +98,10 @@ export class LayerSums {
       pipelines.dispatch(
         attention_spread,
         whole,
-        { scores },
+        {},
         { ...attention, value_forms, output_forms, lse, spread },
       ),
-      pipelines.dispatch(attention_reach, whole, { scores }, { ...attention, lse, spread, ...parts }),
+      pipelines.dispatch(attention_reach, whole, {}, { ...attention, lse, spread, ...parts }),
       pipelines.dispatch(
         reach_sums,
         { groups, max_tokens },

@@ -36,7 +36,7 @@ export class MomentSums {
     this.dispatch = pipelines.dispatch(
       moments,
       whole,
-      { products: software ? 'alone' : 'shared' },
+      {},
       { weights: stream.ropeTable, ...sides, sums: sliced, step: stream.step },
       label,
     );

@@ -3,7 +3,6 @@ import { moments as momentsKernel, momentsBytes, momentShape } from '../../kerne
 import type { MomentsDims, MomentSide } from '../../kernels/moments.ts';
 import { add_slices } from '../../reference/add_slices.ts';
 import { moments } from '../../reference/moments.ts';
-import type { PRODUCTS } from '../../kernels/parts.ts';
 import { kernelCase } from '../kernel_case.ts';
 import type { KernelCase } from '../kernel_case.ts';
 import { Material } from '../material.ts';
@@ -62,15 +61,12 @@ export function sliceCases(): KernelCase[] {
 }
 
 export function momentsCases(): KernelCase[] {
-  return (['shared', 'alone'] as const).flatMap((products) =>
-    SHAPES.map((shape, index) => momentsCase(shape, new Material(9900 + index), products)),
-  );
+  return SHAPES.map((shape, index) => momentsCase(shape, new Material(9900 + index)));
 }
 
 function momentsCase(
   { name, x, y, tokens, batches, splits, weighted, symmetric }: Shape,
   m: Material,
-  products: keyof typeof PRODUCTS,
 ): KernelCase {
   const side = ([dim, ones]: Shape['x'], offset: number): MomentSide => ({
     dim,
@@ -122,7 +118,7 @@ function momentsCase(
   return kernelCase(momentsKernel, {
     name,
     dims,
-    parts: { products },
+    parts: {},
     step: { num_tokens: tokens },
     buffers: { x: xs, y: ys, weights, sums: before },
     expected: { sums: { as: 'f32', values: want, tolerance: 'f32' } },

@@ -75,89 +75,83 @@ function column(values: Float32Array, h: number, heads: number, tokens: number):
   return Float32Array.from({ length: tokens }, (_, t) => values[t * heads + h] ?? NaN);
 }
 
-const VARIANTS = ['shared', 'alone'] as const;
-
 export function spreadCases(): KernelCase[] {
-  return VARIANTS.flatMap((variant) =>
-    SHAPES.map((shape, index) => {
-      const { name, dims, tokens, heads, scores, material: m, buffers } = whole(shape, index);
-      const value_forms = m.floats(dims.max_tokens * heads).map((x) => x + 1);
-      // Some larger than any mean of u, so that the floor is met.
-      const output_forms = m.floats(dims.max_tokens * heads, 1.5);
-      const lse = new Float32Array(tokens * heads);
-      const spread = new Float32Array(tokens * heads);
-      scores.forEach(({ p, lse: sums }, h) => {
-        const u = column(value_forms, h, heads, tokens);
-        const a = attention_spread(p, u, column(output_forms, h, heads, tokens));
-        for (let t = 0; t < tokens; t++) {
-          lse[t * heads + h] = sums[t] ?? NaN;
-          spread[t * heads + h] = a[t] ?? NaN;
-        }
-      });
-      const empty = new Float32Array(dims.max_tokens * heads);
-      return kernelCase(spreadKernel, {
-        name,
-        dims,
-        parts: { scores: variant },
-        step: { num_tokens: tokens },
-        buffers: { ...buffers, value_forms, output_forms, lse: empty, spread: empty },
-        expected: {
-          lse: { as: 'f32', values: lse, tolerance: 'f32' },
-          spread: { as: 'f32', values: spread, tolerance: 'f32' },
-        },
-      });
-    }),
-  );
+  return SHAPES.map((shape, index) => {
+    const { name, dims, tokens, heads, scores, material: m, buffers } = whole(shape, index);
+    const value_forms = m.floats(dims.max_tokens * heads).map((x) => x + 1);
+    // Some larger than any mean of u, so that the floor is met.
+    const output_forms = m.floats(dims.max_tokens * heads, 1.5);
+    const lse = new Float32Array(tokens * heads);
+    const spread = new Float32Array(tokens * heads);
+    scores.forEach(({ p, lse: sums }, h) => {
+      const u = column(value_forms, h, heads, tokens);
+      const a = attention_spread(p, u, column(output_forms, h, heads, tokens));
+      for (let t = 0; t < tokens; t++) {
+        lse[t * heads + h] = sums[t] ?? NaN;
+        spread[t * heads + h] = a[t] ?? NaN;
+      }
+    });
+    const empty = new Float32Array(dims.max_tokens * heads);
+    return kernelCase(spreadKernel, {
+      name,
+      dims,
+      parts: {},
+      step: { num_tokens: tokens },
+      buffers: { ...buffers, value_forms, output_forms, lse: empty, spread: empty },
+      expected: {
+        lse: { as: 'f32', values: lse, tolerance: 'f32' },
+        spread: { as: 'f32', values: spread, tolerance: 'f32' },
+      },
+    });
+  });
 }
 
 export function reachCases(): KernelCase[] {
-  return VARIANTS.flatMap((variant) =>
-    SHAPES.map((shape, index) => {
-      const { name, dims, tokens, heads, scores, material: m, buffers } = whole(shape, index);
-      const { groups, heads_per_group: share, max_tokens } = dims;
-      const spread = m.floats(max_tokens * heads).map((x) => x + 1);
-      const lse = new Float32Array(max_tokens * heads);
-      scores.forEach((one, h) => one.lse.forEach((value, t) => (lse[t * heads + h] = value)));
-      const tiles = tilesOf(max_tokens);
-      const sizes = reachBytes(dims);
-      const received = new Float32Array(sizes.received_parts / 4);
-      const distances = new Float32Array(sizes.distance_parts / 4);
-      for (let g = 0; g < groups; g++) {
-        const of = scores.slice(g * share, (g + 1) * share).map(({ p }) => p);
-        const a = of.map((_, k) => column(spread, g * share + k, heads, tokens));
-        for (let i = 0; i < tilesOf(tokens); i++) {
-          for (let j = 0; j <= i; j++) {
-            const tile = (k: number): [number, number] => [k * 64, k * 64 + 64];
-            const reach = attention_reach(of, a, tile(i), tile(j));
-            const rows = (g * tiles + i) * tiles * 64;
-            for (let n = j * 64; n < Math.min(tokens, j * 64 + 64); n++)
-              received[rows + n] = reach.received[n] ?? NaN;
-            for (let d = 0; d < 127; d++) {
-              const value = reach.distances[64 * (i - j) + d - 63] ?? 0;
-              distances[((g * tiles + i) * tiles + j) * 128 + d] = value;
-            }
+  return SHAPES.map((shape, index) => {
+    const { name, dims, tokens, heads, scores, material: m, buffers } = whole(shape, index);
+    const { groups, heads_per_group: share, max_tokens } = dims;
+    const spread = m.floats(max_tokens * heads).map((x) => x + 1);
+    const lse = new Float32Array(max_tokens * heads);
+    scores.forEach((one, h) => one.lse.forEach((value, t) => (lse[t * heads + h] = value)));
+    const tiles = tilesOf(max_tokens);
+    const sizes = reachBytes(dims);
+    const received = new Float32Array(sizes.received_parts / 4);
+    const distances = new Float32Array(sizes.distance_parts / 4);
+    for (let g = 0; g < groups; g++) {
+      const of = scores.slice(g * share, (g + 1) * share).map(({ p }) => p);
+      const a = of.map((_, k) => column(spread, g * share + k, heads, tokens));
+      for (let i = 0; i < tilesOf(tokens); i++) {
+        for (let j = 0; j <= i; j++) {
+          const tile = (k: number): [number, number] => [k * 64, k * 64 + 64];
+          const reach = attention_reach(of, a, tile(i), tile(j));
+          const rows = (g * tiles + i) * tiles * 64;
+          for (let n = j * 64; n < Math.min(tokens, j * 64 + 64); n++)
+            received[rows + n] = reach.received[n] ?? NaN;
+          for (let d = 0; d < 127; d++) {
+            const value = reach.distances[64 * (i - j) + d - 63] ?? 0;
+            distances[((g * tiles + i) * tiles + j) * 128 + d] = value;
           }
         }
       }
-      return kernelCase(reachKernel, {
-        name,
-        dims,
-        parts: { scores: variant },
-        step: { num_tokens: tokens },
-        buffers: {
-          ...buffers,
-          lse,
-          spread,
-          received_parts: new Float32Array(received.length),
-          distance_parts: new Float32Array(distances.length),
-        },
-        expected: {
-          received_parts: { as: 'f32', values: received, tolerance: 'f32' },
-          distance_parts: { as: 'f32', values: distances, tolerance: 'f32' },
-        },
-      });
-    }),
-  );
+    }
+    return kernelCase(reachKernel, {
+      name,
+      dims,
+      parts: {},
+      step: { num_tokens: tokens },
+      buffers: {
+        ...buffers,
+        lse,
+        spread,
+        received_parts: new Float32Array(received.length),
+        distance_parts: new Float32Array(distances.length),
+      },
+      expected: {
+        received_parts: { as: 'f32', values: received, tolerance: 'f32' },
+        distance_parts: { as: 'f32', values: distances, tolerance: 'f32' },
+      },
+    });
+  });
 }
 
 export function reachSumsCases(): KernelCase[] {
