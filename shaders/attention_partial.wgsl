@@ -113,7 +113,8 @@ fn main(
     for (var i = 0u; i < ITEMS; i++) {
       sums[i] = mat4x4f(sums[i][0] * rescale.x, sums[i][1] * rescale.y, sums[i][2] * rescale.z, sums[i][3] * rescale.w);
     }
-    // Of several slices some may have no quad. Where the tile is not full, rows behind the last weigh nothing: they are what it held before.
+    // Of several slices some may have no quad. FULL_TILES (prompts): compilers unroll this, and rows behind the last, which are what the
+    // tile held before, weigh nothing.
     if (SLICES == 1u || slice * LANES < V_QUADS) {
       for (var key = 0u; key < TILE && (FULL_TILES || key < keys); key++) {
         let p = weights[block * (TILE + 1u) + key];

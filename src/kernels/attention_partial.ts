@@ -7,7 +7,7 @@ import { bool, f32, u32 } from '../gpu/link.ts';
 import type { Constant } from '../gpu/link.ts';
 import type { Step } from '../gpu/step.ts';
 import { STEP_BYTES } from '../gpu/step.ts';
-import { attentionTuning, tilePitch, workgroupBytes } from './attention_tuning.ts';
+import { attentionTuning, MANY_TOKENS, tilePitch, workgroupBytes } from './attention_tuning.ts';
 import type { AttentionTuning, TunedShape } from './attention_tuning.ts';
 import { cacheConstants, newRowConstants, newRowEnd } from './cache_constants.ts';
 import type { NewRow } from './cache_constants.ts';
@@ -87,7 +87,7 @@ export const attention_partial = defineKernel({
       SLICES: u32(SLICES),
       TILE: u32(TILE),
       PITCH: u32(tilePitch(dims.staged_dim)),
-      FULL_TILES: bool(!dims.adapter.software),
+      FULL_TILES: bool(!dims.adapter.software && dims.max_tokens >= MANY_TOKENS),
     };
   },
   bindings: attentionBindings,

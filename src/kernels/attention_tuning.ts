@@ -57,7 +57,7 @@ const MAX_ITEMS = 4;
 // prettier-ignore
 const SIZES = [[16, 32], [8, 32], [8, 16], [4, 16], [2, 16], [1, 16], [1, 8], [1, 4], [1, 2], [1, 1]] as const;
 /** Tokens of a step from which its tiles are full. */
-const MANY_TOKENS = 32;
+export const MANY_TOKENS = 32;
 
 /** Quads between two staged rows: odd, so that threads at the same quad of different rows meet different banks. */
 export function tilePitch(staged_dim: number): number {

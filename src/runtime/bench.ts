@@ -127,7 +127,7 @@ export async function bench(
     });
     const report = (what: string): void => {
       throwIfAborted(signal);
-      const share = done++ / (contexts.length * runs + prefill.length + 1);
+      const share = done++ / (contexts.length * (runs + (timed ? 1 : 0)) + prefill.length + 1);
       onProgress({ what, share: LOADING + (1 - LOADING) * share, result: result() });
     };
     report('streaming limit');
@@ -142,8 +142,12 @@ export async function bench(
         // The first run warms up more than its own tokens.
         if (run === 0) await one.decodeRun(ids, length, signal);
         rates.push(1000 / (await one.decodeRun(ids, length, signal)));
-        if (run === 0 && timed) timing.profile = await profileDecode(gpu, one.plan, context);
       }
+    }
+    // Behind all runs: timestamps may slow a browser down.
+    for (const timing of timed ? waiting : []) {
+      report(`where the time goes at ${timing.context}`);
+      timing.profile = await profileDecode(gpu, one.plan, timing.context);
     }
     for (const tokens of prefill) {
       report(`prefill of ${tokens}`);

@@ -55,7 +55,7 @@ describe('bench.html', () => {
           cacheDtype: 'f32',
           context: 16,
           decodeTokensPerSecond: speed,
-          runsTokensPerSecond: [speed, speed, speed, speed, speed],
+          runsTokensPerSecond: [speed, speed, speed],
           spread: speed,
           dispatchesPerToken: 87,
           // 12 layers of a latent of 3 heads: keys and values.
